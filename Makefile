@@ -1,0 +1,37 @@
+# One set-up for everything: .venv in the checkout, versions from cluster/constraints.txt.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+STAMP := $(VENV)/.installed
+
+.PHONY: install demo test soak bench ui clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml cluster/constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c cluster/constraints.txt -e '.[train,test]'
+	@touch $(STAMP)
+
+demo: install
+	$(BIN)/birthday run studies/quickstart.yaml
+	$(BIN)/birthday report runs/quickstart
+
+test: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -m 'not soak'
+
+soak: install
+	$(BIN)/python -m pytest -m soak --timeout 3600
+
+bench: install
+	$(BIN)/python -m tests.benchmarks
+
+ui: install
+	$(BIN)/birthday ui
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,111 @@
+"""Every table's columns and types. Writers and readers use these schemas and no others.
+
+Floats are float64 and counts int64, so that no reader ever casts. Where a row was measured under a rule, the rule
+(embedding, tau rule, samples) stands in the row: another protocol is another row, never an overwrite.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+_text, _count, _real = pa.string(), pa.int64(), pa.float64()
+_time = pa.timestamp("ms", tz="UTC")
+_key = [("study", _text), ("trial_id", _text), ("schema_version", pa.int32())]
+# Whose samples: "generated" (a trial's), "real" (held-out images), "finite_support" (a control of known support).
+_source = [("source", _text), ("support_size", _count), ("data_fingerprint", _text), ("embedding", _text)]
+_image_shape = [("channels", pa.int32()), ("height", pa.int32()), ("width", pa.int32())]
+
+
+def _table(*columns: tuple[str, pa.DataType]) -> pa.Schema:
+    return pa.schema([pa.field(name, kind) for name, kind in [*_key, *columns]])
+
+
+SCHEMAS: dict[str, pa.Schema] = {
+    # One row a trial, written last: a trial is done when its row is here.
+    "trials": _table(
+        ("system", _text),
+        ("dataset", _text),
+        ("generator", _text),
+        ("generator_width", _count),
+        ("latent_dim", _count),
+        ("discriminator", _text),
+        ("discriminator_width", _count),
+        ("objective", _text),
+        ("train_samples", _count),
+        ("seed", _count),
+        ("config", _text),  # JSON of every resolved key, defaults included
+        ("discriminator_params", _count),
+        ("generator_params", _count),
+        ("status", _text),  # completed, diverged, failed, out_of_memory, lost
+        ("error", _text),
+        ("attempts", _count),
+        ("steps_done", _count),
+        ("wall_seconds", _real),
+        ("train_seconds", _real),
+        ("measure_seconds", _real),
+        ("device_seconds", _real),
+        ("images_per_second", _real),
+        ("device", _text),
+        ("host", _text),
+        ("versions", _text),  # JSON: package -> version
+        ("commit", _text),
+        ("data_fingerprint", _text),
+        ("started_at", _time),
+        ("finished_at", _time),
+    ),
+    "curves": _table(("step", _count), ("metric", _text), ("value", _real)),
+    # Exact counts of pair distances d with low <= d < high; the first bin is [0, smallest edge).
+    "distances": _table(*_source, ("samples", _count), ("low", _real), ("high", _real), ("count", _count)),
+    "collisions": _table(
+        *_source,
+        ("tau_rule", _text),
+        ("tau", _real),
+        ("samples", _count),
+        ("pairs", _count),
+        ("collisions", _count),
+        ("p2", _real),
+        ("n2", _real),  # null when no pair collides: then n2_low alone is known
+        ("n2_low", _real),
+        ("n2_high", _real),  # null = unbounded
+        ("method", _text),
+        ("clusters", _count),
+        ("largest_cluster_mass", _real),
+        ("n2_without_largest", _real),
+        ("n2_real", _real),
+        ("ratio_to_real", _real),
+        ("n2_true", _real),  # controls only: exact, by enumeration under the same embedding and tau
+    ),
+    "pairs": _table(
+        *_source,
+        ("samples", _count),
+        ("rank", _count),
+        ("first", _count),
+        ("second", _count),
+        ("distance", _real),
+        *_image_shape,
+        ("first_image", pa.binary()),
+        ("second_image", pa.binary()),
+        ("first_train_index", _count),
+        ("first_train_distance", _real),
+        ("first_train_image", pa.binary()),
+        ("second_train_index", _count),
+        ("second_train_distance", _real),
+        ("second_train_image", pa.binary()),
+    ),
+    "quality": _table(
+        *_source,
+        ("samples", _count),
+        ("reference_samples", _count),
+        ("neighbours", _count),
+        ("precision", _real),
+        ("recall", _real),
+        ("density", _real),
+        ("coverage", _real),
+        ("nearest_train_median", _real),
+        ("nearest_held_out_median", _real),
+    ),
+    # The first images of each source, uint8 C*H*W bytes, for grids in the report.
+    "samples": _table(*_source, ("index", _count), *_image_shape, ("image", pa.binary())),
+}

@@ -1,0 +1,394 @@
+"""Study: a question, a base configuration, the axes it varies, controls, hypotheses, budget. One YAML file."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from pipeline.documents import assign, describe, dump_yaml, parse_yaml, read_yaml
+from pipeline.errors import InputError
+from pipeline.options import Count, NonNegative, Options, Positive
+from pipeline.trial import TrialConfig, content_hash
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class RealQuantile(Options):
+    """tau = the distance below which this fraction of held-out real pairs lies."""
+
+    rule: Literal["real_quantile"]
+    quantile: Fraction
+
+
+class FixedTau(Options):
+    """tau given in the embedding's own units."""
+
+    rule: Literal["fixed"]
+    value: NonNegative
+
+
+class MeasureOptions(Options):
+    """How every generator, control and held-out set is measured: the same ruler for all of them."""
+
+    samples: Annotated[int, Field(ge=2)] = 4000
+    embeddings: Annotated[list[Literal["pixels"]], Field(min_length=1)] = ["pixels"]
+    tau: Annotated[RealQuantile | FixedTau, Field(discriminator="rule")] = RealQuantile(
+        rule="real_quantile", quantile=1e-3
+    )
+    # A trial whose precision is below this fraction of the real images' own is shown, but its few
+    # near-duplicates are never read as diversity: noise has none either.
+    precision_gate: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+    def tau_rule(self) -> str:
+        """The rule's name as it stands in the tables, e.g. `real_quantile(0.001)`."""
+        value = self.tau.quantile if isinstance(self.tau, RealQuantile) else self.tau.value
+        return f"{self.tau.rule}({value!r})"
+
+
+class ControlOptions(Options):
+    """Samplers whose support is known: uniform on N real images, for each N."""
+
+    finite_support: list[Count] = []
+
+
+Predictor = Literal["log_discriminator_params", "log_generator_params", "log_train_samples"]
+
+
+class Hypothesis(Options):
+    """Stated before the study runs, decided by the rule in `reports/statistics.py`."""
+
+    name: str
+    outcome: Literal["log_support"]
+    predictor: Predictor
+    expect: Literal["increasing", "decreasing", "flat"]
+    margin: Positive | None = None
+
+    @model_validator(mode="after")
+    def _margin_goes_with_flat(self) -> Hypothesis:
+        if (self.expect == "flat") != (self.margin is not None):
+            raise PydanticCustomError(
+                "margin", "margin is required for expect: flat and allowed only there (largest |slope| called flat)"
+            )
+        return self
+
+
+class ResourceOptions(Options):
+    """What one trial asks of the cluster; `gpus` may be a fraction."""
+
+    cpus: Count = 1
+    gpus: Annotated[float, Field(ge=0)] = 0.0
+
+
+class FloatRange(Options):
+    """A real number between low and high."""
+
+    type: Literal["float"]
+    low: float
+    high: float
+    log: bool = False
+
+
+class IntRange(Options):
+    """An integer between low and high, both included."""
+
+    type: Literal["int"]
+    low: int
+    high: int
+    log: bool = False
+
+
+class Categories(Options):
+    """One of the listed values."""
+
+    type: Literal["categorical"]
+    values: Annotated[list[str | int | float | bool], Field(min_length=1)]
+
+
+class SamplerOptions(Options):
+    """Which Optuna sampler proposes, and its seed."""
+
+    name: Literal["tpe", "random"] = "tpe"
+    seed: Annotated[int, Field(ge=0)] = 0
+    startup_trials: Count = 10
+
+
+class PrunerOptions(Options):
+    """Stops a suggestion after a seed whose running mean is worse than the median of the others at that seed."""
+
+    name: Literal["none", "median"] = "none"
+    startup_trials: Count = 5
+
+
+SUPPORT_WORDS = ("support", "n2", "collision", "p2", "pairs", "ratio", "cluster", "duplicate")
+
+
+class SearchObjective(Options):
+    """The quality that a search improves. Never the support size: a tuned measurement measures the tuning."""
+
+    metric: Literal["precision", "recall", "precision_recall_f", "density", "coverage"] = "precision_recall_f"
+    direction: Literal["maximize", "minimize"] = "maximize"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _never_the_support(cls, data: Any) -> Any:
+        metric = data.get("metric") if isinstance(data, dict) else None
+        if isinstance(metric, str) and any(word in metric.lower() for word in SUPPORT_WORDS):
+            raise PydanticCustomError(
+                "support_objective",
+                "a search may tune quality, never the support size or anything measured with it: "
+                "the study could then only confirm its own tuning; allowed: "
+                "precision, recall, precision_recall_f, density, coverage",
+            )
+        return data
+
+
+class SearchOptions(Options):
+    """An Optuna search over dotted keys of the base configuration."""
+
+    space: Annotated[
+        dict[str, Annotated[FloatRange | IntRange | Categories, Field(discriminator="type")]], Field(min_length=1)
+    ]
+    trials: Count = 20
+    seeds: Count = 1
+    objective: SearchObjective = SearchObjective()
+    sampler: SamplerOptions = SamplerOptions()
+    pruner: PrunerOptions = PrunerOptions()
+
+
+class SeedRange(Options):
+    """`count` consecutive seeds from `start`."""
+
+    count: Count
+    start: Annotated[int, Field(ge=0)] = 0
+
+
+class Study(Options):
+    """The whole file. `vary` holds dotted keys of the base, `seed`, and the words `zip` and `exclude`."""
+
+    study: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=80)]
+    question: str
+    base: TrialConfig
+    vary: dict[str, Any] = {}
+    measure: MeasureOptions = MeasureOptions()
+    controls: ControlOptions = ControlOptions()
+    hypotheses: list[Hypothesis] = []
+    resources: ResourceOptions = ResourceOptions()
+    search: SearchOptions | None = None
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: list[str] | None = None) -> Study:
+        """Read and check a study file; `overrides` are `dotted.key=value` texts.
+
+        Raises InputError naming file, key, value and what is allowed.
+        """
+        document = read_yaml(path)
+        for text in overrides or []:
+            assign(document, text)
+        return cls.parse(document, str(path))
+
+    @classmethod
+    def parse(cls, document: dict[str, Any], name: str = "study") -> Study:
+        """The checked study of a document already read; `name` stands in error messages."""
+        try:
+            study = cls.model_validate(document)
+        except ValidationError as error:
+            raise InputError(f"{name}: {describe(error)}") from None
+        try:
+            study.trials()
+            for hypothesis in study.hypotheses:
+                study._check_predictor(hypothesis)
+            study._check_space()
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
+        return study
+
+    def yaml(self) -> str:
+        """The resolved study as YAML, defaults written out; `Study.parse` reads it back."""
+        return dump_yaml(self.model_dump(mode="json", exclude_none=True))
+
+    # --- axes ----------------------------------------------------------------------------------------------------
+
+    def axes(self) -> dict[str, list[Any]]:
+        """Dotted key -> its values in the order written, zipped keys included; `seed` last."""
+        axes: dict[str, list[Any]] = {}
+        for key, values in self.vary.items():
+            if key == "zip":
+                for group in values:
+                    axes |= {member: list(column) for member, column in group.items()}
+            elif key not in ("exclude", "seed"):
+                axes[key] = list(values)
+        axes["seed"] = self.seeds()
+        return axes
+
+    def seeds(self) -> list[int]:
+        """The study's seeds: `{count: n}`, `{count: n, start: k}` or a list; the base's own if none is varied."""
+        seed = self.vary.get("seed")
+        if seed is None:
+            return [self.base.seed]
+        if isinstance(seed, list):
+            return seed
+        options = SeedRange.model_validate(seed)
+        return list(range(options.start, options.start + options.count))
+
+    def trials(self) -> list[TrialConfig]:
+        """Every combination of the axes that `exclude` leaves, in the order written, seeds innermost."""
+        self._check_axes()
+        trials: dict[str, TrialConfig] = {}
+        for settings in self._combinations():
+            if any(all(settings.get(k) == v for k, v in rule.items()) for rule in self.vary.get("exclude", [])):
+                continue
+            trial = self.resolve(settings)
+            if trial.id in trials:
+                raise InputError(f"vary: two combinations give the same trial: {settings}")
+            trials[trial.id] = trial
+        if not trials:
+            raise InputError("vary.exclude: leaves no trial")
+        return list(trials.values())
+
+    def resolve(self, settings: dict[str, Any]) -> TrialConfig:
+        """The base with dotted `settings` put in. Raises InputError naming the key."""
+        document = self.base.model_dump(mode="json", exclude_unset=True)
+        # Names first: choosing another network or objective drops the options of the one it replaces.
+        for key in sorted(settings, key=lambda k: not k.endswith(".name")):
+            *parents, leaf = key.split(".")
+            node = document
+            for parent in parents:
+                child = node.setdefault(parent, {})
+                if not isinstance(child, dict):
+                    raise InputError(f"vary.{key}: {parent!r} is a value, not a group of keys")
+                node = child
+            if leaf == "name" and node.get("name") != settings[key]:
+                kept = {k for k in node if f"{'.'.join(parents)}.{k}" in settings}
+                for stale in set(node) - kept:
+                    if not _accepts(parents[-1], settings[key], stale):
+                        del node[stale]
+            node[leaf] = settings[key]
+        try:
+            return TrialConfig.model_validate(document)
+        except ValidationError as error:
+            where = "vary" if settings else "base"
+            raise InputError(f"{where}.{describe(error)}") from None
+
+    def quick(self) -> Study:
+        """The same study shrunk to a smoke run: first and last value of every axis, 20 steps, 200 samples."""
+        document = self.model_dump(mode="json", exclude_none=True)
+        document["study"] = f"{self.study}-quick"
+        training = document["base"]["training"]
+        training |= {"steps": min(20, training["steps"]), "ticks": 2}
+        document["measure"]["samples"] = min(200, self.measure.samples)
+        document["controls"]["finite_support"] = self.controls.finite_support[:1]
+        vary = document["vary"]
+        for key, values in vary.items():
+            if key == "zip":
+                vary["zip"] = [{k: _ends(column) for k, column in group.items()} for group in values]
+            elif key != "exclude":
+                vary[key] = _ends(self.seeds() if key == "seed" else values)
+        if "search" in document:
+            document["search"]["trials"] = min(2, document["search"]["trials"])
+        return Study.parse(document, document["study"])
+
+    def measure_id(self) -> str:
+        """Names the protocol: the same id means the same numbers from the same generator."""
+        return content_hash(self.measure.model_dump(mode="json"))
+
+    # --- checks --------------------------------------------------------------------------------------------------
+
+    def _check_axes(self) -> None:
+        groups = [("vary", {k: v for k, v in self.vary.items() if k not in ("zip", "exclude")})]
+        for word in ("zip", "exclude"):
+            entries = self.vary.get(word, [])
+            if not isinstance(entries, list) or not all(isinstance(e, dict) and e for e in entries):
+                raise InputError(f"vary.{word}: {entries!r}: must be a list of groups of dotted keys")
+        groups += [(f"vary.zip.{i}", group) for i, group in enumerate(self.vary.get("zip", []))]
+        seen: set[str] = set()
+        for where, group in groups:
+            for key, values in group.items():
+                if key in seen:
+                    raise InputError(f"{where}.{key}: is varied twice")
+                seen.add(key)
+                if key == "seed" and isinstance(values, dict):
+                    try:
+                        SeedRange.model_validate(values)
+                    except ValidationError as error:
+                        raise InputError(f"{where}.seed.{describe(error)}") from None
+                    continue
+                if not isinstance(values, list):
+                    raise InputError(f"{where}.{key}: {values!r}: must be a list of values")
+                if not values:
+                    raise InputError(f"{where}.{key}: []: an axis needs at least one value")
+                if len({repr(v) for v in values}) < len(values):
+                    raise InputError(f"{where}.{key}: {values!r}: lists a value twice")
+            if where != "vary" and len({len(v) for v in group.values()}) > 1:
+                lengths = ", ".join(f"{k} has {len(v)}" for k, v in group.items())
+                raise InputError(f"{where}: keys that move together need equally many values; {lengths}")
+        for i, rule in enumerate(self.vary.get("exclude", [])):
+            for key in rule:
+                if key not in seen:
+                    raise InputError(f"vary.exclude.{i}.{key}: is not a varied key; varied: {', '.join(seen)}")
+
+    def _combinations(self) -> Iterator[dict[str, Any]]:
+        factors: list[list[dict[str, Any]]] = []
+        for key, values in self.vary.items():
+            if key == "zip":
+                for group in values:
+                    factors.append([dict(zip(group, row, strict=True)) for row in zip(*group.values(), strict=True)])
+            elif key not in ("exclude", "seed"):
+                factors.append([{key: value} for value in values])
+        if "seed" in self.vary:
+            factors.append([{"seed": seed} for seed in self.seeds()])
+        for combination in itertools.product(*factors):
+            yield {key: value for part in combination for key, value in part.items()}
+
+    def _check_predictor(self, hypothesis: Hypothesis) -> None:
+        prefix = PREDICTOR_AXES[hypothesis.predictor]
+        if not any(key.startswith(prefix) and len(values) > 1 for key, values in self.axes().items()):
+            raise InputError(
+                f"hypotheses.{hypothesis.name}.predictor: {hypothesis.predictor!r}: nothing under {prefix!r} is varied"
+            )
+
+    def _check_space(self) -> None:
+        for key, choice in (self.search.space if self.search else {}).items():
+            values = choice.values if isinstance(choice, Categories) else [choice.low, choice.high]
+            if not isinstance(choice, Categories) and not choice.low < choice.high:
+                raise InputError(f"search.space.{key}: low {choice.low} must be below high {choice.high}")
+            if not isinstance(choice, Categories) and choice.log and choice.low <= 0:
+                raise InputError(f"search.space.{key}: low {choice.low} must be positive on a log scale")
+            for value in values:
+                try:
+                    self.resolve({key: value})
+                except InputError as error:
+                    raise InputError(f"search.space.{str(error).removeprefix('vary.')}") from None
+
+
+# The part of a trial that moves each predictor: its axes are the treatment, all other axes are covariates.
+PREDICTOR_AXES: dict[str, str] = {
+    "log_discriminator_params": "discriminator.",
+    "log_generator_params": "generator.",
+    "log_train_samples": "train_samples",
+}
+
+
+def _ends(values: list[Any]) -> list[Any]:
+    return values[:1] + values[1:][-1:]
+
+
+def _accepts(group: str, name: Any, key: str) -> bool:
+    """Whether option `key` also belongs to the variant `name` of `group`."""
+    from pipeline import options
+
+    unions = {
+        "dataset": options.DatasetOptions,
+        "generator": options.GeneratorOptions,
+        "discriminator": options.DiscriminatorOptions,
+        "objective": options.ObjectiveOptions,
+    }
+    variant = options.choices(unions[group]).get(name) if group in unions else None
+    return variant is not None and key in variant.model_fields
+
+
+__all__ = ["Hypothesis", "MeasureOptions", "Study", "parse_yaml"]

@@ -1,0 +1,27 @@
+"""What the players optimise: pure functions of logits or critic values, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.objectives.adversarial import hinge, minimax, nonsaturating
+from pipeline.objectives.objective import Objective
+from pipeline.objectives.wasserstein import wgan_clip, wgan_gp
+from pipeline.options import ObjectiveOptions
+
+OBJECTIVES: dict[str, Callable[[Any], Objective]] = {
+    "minimax": minimax,
+    "nonsaturating": nonsaturating,
+    "wgan_clip": wgan_clip,
+    "wgan_gp": wgan_gp,
+    "hinge": hinge,
+}
+
+
+def objective(options: ObjectiveOptions) -> Objective:
+    """The objective that the options name."""
+    return OBJECTIVES[options.name](options)
+
+
+__all__ = ["OBJECTIVES", "Objective", "objective"]

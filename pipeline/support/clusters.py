@@ -1,0 +1,43 @@
+"""Clusters of near-duplicates: connected components of the near-duplicate graph, built edge batch by edge batch."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+# Edges kept before they are merged into the labels.
+BATCH = 1 << 20
+
+
+class Clusters:
+    """Union of the edges seen so far, in memory O(samples + BATCH)."""
+
+    def __init__(self, samples: int) -> None:
+        self._labels = np.arange(samples)
+        self._waiting: list[tuple[np.ndarray, np.ndarray]] = []
+        self._count = 0
+
+    def join(self, first: np.ndarray, second: np.ndarray) -> None:
+        """Put the samples first[k] and second[k] into one cluster, for each k."""
+        if len(first):
+            self._waiting.append((first, second))
+            self._count += len(first)
+        if self._count >= BATCH:
+            self._merge()
+
+    def labels(self) -> np.ndarray:
+        """(samples,) int64: cluster of each sample, numbered by their first sample."""
+        self._merge()
+        return self._labels
+
+    def _merge(self) -> None:
+        if not self._waiting:
+            return
+        first = self._labels[np.concatenate([f for f, _ in self._waiting])]
+        second = self._labels[np.concatenate([s for _, s in self._waiting])]
+        n = len(self._labels)
+        graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(n, n))
+        _, component = connected_components(graph, directed=False)
+        _, self._labels = np.unique(component[self._labels], return_inverse=True)
+        self._waiting, self._count = [], 0

@@ -17,13 +17,20 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in rules if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float")]
+    first: [
+        (tag, pattern)
+        for tag, pattern in rules
+        if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float")
+    ]
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$", re.I), list("tTfF"))
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?:inf|nan))$", re.I),
+    re.compile(
+        r"^[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?:inf|nan))$",
+        re.I,
+    ),
     list("-+0123456789."),
 )
 
@@ -33,9 +40,13 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
         if not isinstance(key, str):
-            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is not text", key_node.start_mark)
+            raise yaml.constructor.ConstructorError(
+                None, None, f"key {key!r} is not text", key_node.start_mark
+            )
         if key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", key_node.start_mark)
+            raise yaml.constructor.ConstructorError(
+                None, None, f"key {key!r} stands twice", key_node.start_mark
+            )
         seen.add(key)
     return dict(loader.construct_pairs(node, deep=True))  # type: ignore[no-untyped-call]
 
@@ -69,7 +80,9 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise InputError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):
-        raise InputError(f"{path}: holds {type(document).__name__}, not a study; a study is a mapping of keys")
+        raise InputError(
+            f"{path}: holds {type(document).__name__}, not a study; a study is a mapping of keys"
+        )
     return document
 
 
@@ -105,7 +118,9 @@ def describe(error: ValidationError) -> str:
     context = first.get("ctx", {})
     tags = {str(tag).strip("'") for tag in _tags(error)}
     where = [
-        str(part) for i, part in enumerate(first["loc"]) if not (i > 0 and isinstance(part, str) and part in tags)
+        str(part)
+        for i, part in enumerate(first["loc"])
+        if not (i > 0 and isinstance(part, str) and part in tags)
     ]
     value: object = first.get("input")
     kind = first["type"]
@@ -117,7 +132,9 @@ def describe(error: ValidationError) -> str:
     elif kind == "union_tag_invalid":
         where.append(context["discriminator"].strip("'"))
         allowed = [tag.strip("'") for tag in context["expected_tags"].split(", ")]
-        message = f"{context['tag']!r} is not one of {', '.join(allowed)}{did_you_mean(context['tag'], allowed)}"
+        message = (
+            f"{context['tag']!r} is not one of {', '.join(allowed)}{did_you_mean(context['tag'], allowed)}"
+        )
     elif kind == "union_tag_not_found":
         where.append(context["discriminator"].strip("'"))
         message = "required key is missing"

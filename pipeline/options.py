@@ -193,7 +193,10 @@ class TrainingOptions(Options):
     generator_lr: Positive = 2e-4
     discriminator_lr: Positive = 2e-4
     optimizer: Literal["adam", "rmsprop"] = "adam"
-    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)] = [0.5, 0.999]
+    betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)] = [
+        0.5,
+        0.999,
+    ]
     discriminator_steps: Count = 1
     ticks: Count = 20
 

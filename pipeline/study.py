@@ -72,7 +72,8 @@ class Hypothesis(Options):
     def _margin_goes_with_flat(self) -> Hypothesis:
         if (self.expect == "flat") != (self.margin is not None):
             raise PydanticCustomError(
-                "margin", "margin is required for expect: flat and allowed only there (largest |slope| called flat)"
+                "margin",
+                "margin is required for expect: flat and allowed only there (largest |slope| called flat)",
             )
         return self
 
@@ -151,7 +152,8 @@ class SearchOptions(Options):
     """An Optuna search over dotted keys of the base configuration."""
 
     space: Annotated[
-        dict[str, Annotated[FloatRange | IntRange | Categories, Field(discriminator="type")]], Field(min_length=1)
+        dict[str, Annotated[FloatRange | IntRange | Categories, Field(discriminator="type")]],
+        Field(min_length=1),
     ]
     trials: Count = 20
     seeds: Count = 1
@@ -240,7 +242,9 @@ class Study(Options):
         self._check_axes()
         trials: dict[str, TrialConfig] = {}
         for settings in self._combinations():
-            if any(all(settings.get(k) == v for k, v in rule.items()) for rule in self.vary.get("exclude", [])):
+            if any(
+                all(settings.get(k) == v for k, v in rule.items()) for rule in self.vary.get("exclude", [])
+            ):
                 continue
             trial = self.resolve(settings)
             if trial.id in trials:
@@ -329,14 +333,18 @@ class Study(Options):
         for i, rule in enumerate(self.vary.get("exclude", [])):
             for key in rule:
                 if key not in seen:
-                    raise InputError(f"vary.exclude.{i}.{key}: is not a varied key; varied: {', '.join(seen)}")
+                    raise InputError(
+                        f"vary.exclude.{i}.{key}: is not a varied key; varied: {', '.join(seen)}"
+                    )
 
     def _combinations(self) -> Iterator[dict[str, Any]]:
         factors: list[list[dict[str, Any]]] = []
         for key, values in self.vary.items():
             if key == "zip":
                 for group in values:
-                    factors.append([dict(zip(group, row, strict=True)) for row in zip(*group.values(), strict=True)])
+                    factors.append(
+                        [dict(zip(group, row, strict=True)) for row in zip(*group.values(), strict=True)]
+                    )
             elif key not in ("exclude", "seed"):
                 factors.append([{key: value} for value in values])
         if "seed" in self.vary:

@@ -65,14 +65,18 @@ class DcganDiscriminator(nn.Module):
 
     init_std = 0.02
 
-    def __init__(self, o: options.DcganDiscriminator, sample_shape: tuple[int, ...], *, per_sample: bool) -> None:
+    def __init__(
+        self, o: options.DcganDiscriminator, sample_shape: tuple[int, ...], *, per_sample: bool
+    ) -> None:
         super().__init__()
         channels, size, levels = _image(sample_shape)
         norm = o.normalization
         if norm == "auto":
             norm = "layer" if per_sample else "batch"
         if norm == "batch" and per_sample:
-            raise ValueError("normalization: batch couples the samples whose gradients the objective penalises")
+            raise ValueError(
+                "normalization: batch couples the samples whose gradients the objective penalises"
+            )
         widths = [o.width * 2**k for k in range(levels)]
         layers: list[nn.Module] = [
             nn.Conv2d(channels, widths[0], 4, stride=2, padding=1, bias=norm == "none"),

@@ -37,7 +37,9 @@ class MlpDiscriminator(nn.Module):
 
     init_std = None
 
-    def __init__(self, o: options.MlpDiscriminator, sample_shape: tuple[int, ...], *, per_sample: bool) -> None:
+    def __init__(
+        self, o: options.MlpDiscriminator, sample_shape: tuple[int, ...], *, per_sample: bool
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         inputs = math.prod(sample_shape)

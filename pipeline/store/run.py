@@ -42,7 +42,9 @@ class Run:
     def table(self, name: str) -> pd.DataFrame:
         """A table's committed rows. Raises InputError for an unknown name or a damaged file."""
         if name not in SCHEMAS:
-            raise InputError(f"table {name!r}: is not one of {', '.join(SCHEMAS)}{did_you_mean(name, SCHEMAS)}")
+            raise InputError(
+                f"table {name!r}: is not one of {', '.join(SCHEMAS)}{did_you_mean(name, SCHEMAS)}"
+            )
         return self.tables.read(name)
 
     def done(self) -> set[str]:
@@ -85,12 +87,16 @@ class Run:
             os.makedirs(self.tables.root, exist_ok=True)
             lock = open(f"{self.tables.root}/.lock", "w")  # noqa: SIM115 - closed below, held meanwhile
         except OSError as error:
-            raise InputError(f"{self.root}: the run's directory cannot be written: {error.strerror}") from None
+            raise InputError(
+                f"{self.root}: the run's directory cannot be written: {error.strerror}"
+            ) from None
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise InputError(f"{self.root}: another process is writing this run; wait for it or stop it") from None
+                raise InputError(
+                    f"{self.root}: another process is writing this run; wait for it or stop it"
+                ) from None
             self.tables.sweep()
             yield
 

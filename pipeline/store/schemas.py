@@ -56,8 +56,17 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("finished_at", _time),
     ),
     "curves": _table(("step", _count), ("metric", _text), ("value", _real)),
-    # Exact counts of pair distances d with low <= d < high; the first bin is [0, smallest edge).
-    "distances": _table(*_source, ("samples", _count), ("low", _real), ("high", _real), ("count", _count)),
+    # Counts of pair distances d with low <= d < high, exact below `exact_below` (null: everywhere); above it a distance
+    # may have been counted up to `resolution` away.
+    "distances": _table(
+        *_source,
+        ("samples", _count),
+        ("low", _real),
+        ("high", _real),
+        ("count", _count),
+        ("exact_below", _real),
+        ("resolution", _real),
+    ),
     "collisions": _table(
         *_source,
         ("tau_rule", _text),

@@ -57,7 +57,9 @@ class Tables:
         if not self.fs.isdir(folder):
             return []
         names = (path.rsplit("/", 1)[-1] for path in self.fs.ls(folder, detail=False))
-        return sorted(n.removesuffix(".parquet") for n in names if n.endswith(".parquet") and not n.startswith("."))
+        return sorted(
+            n.removesuffix(".parquet") for n in names if n.endswith(".parquet") and not n.startswith(".")
+        )
 
     def sweep(self) -> int:
         """Remove what a killed writer left: uncommitted shards and temporary files. Returns how many."""
@@ -105,7 +107,9 @@ def encode(table: str, rows: list[dict[str, Any]]) -> bytes:
     unknown = set().union(*rows) - set(schema.names)
     if unknown:
         raise KeyError(f"table {table!r} has no column {sorted(unknown)}")
-    columns = [pa.array([row.get(name) for row in rows], type=schema.field(name).type) for name in schema.names]
+    columns = [
+        pa.array([row.get(name) for row in rows], type=schema.field(name).type) for name in schema.names
+    ]
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_arrays(columns, schema=schema), sink, compression="zstd")
     return bytes(sink.getvalue())

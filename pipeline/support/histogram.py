@@ -61,7 +61,9 @@ class Histogram:
         # Every other pair is at least as far apart as the last of the closest.
         bins = np.concatenate([exact, np.maximum(elsewhere, last)])
         occupied, where = np.unique(bins, return_inverse=True)
-        total = np.bincount(where, weights=np.concatenate([np.ones(len(exact)), counts[rest]])).astype(np.int64)
+        total = np.bincount(where, weights=np.concatenate([np.ones(len(exact)), counts[rest]])).astype(
+            np.int64
+        )
         low = np.array([math.sqrt(_edge(int(b))) if b > _bin(0.0) else 0.0 for b in occupied])
         high = np.array([math.sqrt(_edge(int(b) + 1)) for b in occupied])
         everything = len(rest) == 0

@@ -26,8 +26,6 @@ from pipeline.support.quantized import Quantized, Rounding
 DIRECT = 1 << 22
 
 
-
-
 class Closest(NamedTuple):
     """The closest pairs by (distance, first, second), first < second."""
 
@@ -53,7 +51,9 @@ class PairSearch(NamedTuple):
     near: PairCounts | None
 
 
-def search_pairs(x: np.ndarray, tau: float | None = None, *, closest: int = 1000, block: int = 1024) -> PairSearch:
+def search_pairs(
+    x: np.ndarray, tau: float | None = None, *, closest: int = 1000, block: int = 1024
+) -> PairSearch:
     """Search all pairs of the rows of x, (s, d) float32 (other floats are rounded to it).
 
     tau: distance up to which a pair is a near-duplicate. closest: how many of the closest pairs to keep; up to the last
@@ -132,7 +132,9 @@ class _Near:
         first, second = c.first[near], c.second[near]
         if len(first):
             self.collisions += len(first)
-            self.degrees += np.bincount(first, minlength=len(self.x)) + np.bincount(second, minlength=len(self.x))
+            self.degrees += np.bincount(first, minlength=len(self.x)) + np.bincount(
+                second, minlength=len(self.x)
+            )
             self.clusters.join(first, second)
 
     def result(self) -> PairCounts:
@@ -166,7 +168,9 @@ class _Best:
             fresh = c.squares <= c.rounding.above(best.distance[-1])
             if best.distance[-1] == 0:
                 # Only an earlier pair can still displace one of distance 0.
-                fresh &= (c.first < best.first[-1]) | ((c.first == best.first[-1]) & (c.second < best.second[-1]))
+                fresh &= (c.first < best.first[-1]) | (
+                    (c.first == best.first[-1]) & (c.second < best.second[-1])
+                )
         first, second = c.first[fresh], c.second[fresh]
         if not len(first):
             return

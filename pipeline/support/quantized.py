@@ -66,7 +66,10 @@ class Quantized:
             p[k : k + 1024] = part
             moved[1] = max(moved[1], float(y.sub_(part).square_().sum(1).max()))
         centring = 2.0**-49 * float(np.abs(x).max()) * math.sqrt(d)
-        radii = [2 * (u * math.sqrt(m) * (1 + _SLACK) + centring) for u, m in zip((step, step / _FINE), moved, strict=True)]
+        radii = [
+            2 * (u * math.sqrt(m) * (1 + _SLACK) + centring)
+            for u, m in zip((step, step / _FINE), moved, strict=True)
+        ]
         self.coarse = Rounding(step, radii[0], 2**31 - 2)
         self.fine = Rounding(step / _FINE, radii[1], 2**52)
         self.integers, self._parts = q, p
@@ -109,12 +112,17 @@ def float_product(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _fast_int8() -> bool:
-    supported = getattr(torch.cpu, "_is_vnni_supported", getattr(torch.cpu, "_is_avx512_vnni_supported", None))
+    supported = getattr(
+        torch.cpu, "_is_vnni_supported", getattr(torch.cpu, "_is_avx512_vnni_supported", None)
+    )
     return bool(supported and supported())
 
 
 def _rowwise(a: Tensor, b: Tensor) -> Tensor:
-    parts = [(x.int() * y.int()).sum(1, dtype=torch.int32) for x, y in zip(a.split(1024), b.split(1024), strict=True)]
+    parts = [
+        (x.int() * y.int()).sum(1, dtype=torch.int32)
+        for x, y in zip(a.split(1024), b.split(1024), strict=True)
+    ]
     return torch.cat(parts)
 
 

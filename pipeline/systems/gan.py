@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from pipeline import networks
+from pipeline.networks.normalization import BatchNorm
 from pipeline.networks.parameters import apply
 from pipeline.objectives import objective
 from pipeline.systems.system import Batch, Players, System
@@ -24,12 +25,23 @@ def gan(trial: TrialConfig, sample_shape: tuple[int, ...]) -> System:
     def discriminate(players: Players, x: Tensor) -> Tensor:
         return apply(d, players["discriminator"], x)
 
+    # Samples that do not meet in a batch norm may share a pass, which is faster; those that do must not.
+    together = not any(isinstance(module, BatchNorm) for module in d.modules())
+
+    def compare(players: Players, real: Tensor, generated: Tensor) -> tuple[Tensor, Tensor]:
+        if together:
+            values = discriminate(players, torch.cat([real, generated]))
+            return values[: len(real)], values[len(real) :]
+        return discriminate(players, real), discriminate(players, generated)
+
     def discriminator_loss(players: Players, batch: Batch) -> Tensor:
         with torch.no_grad():
             generated = generate(players, batch.latents)
-        loss = goal.discriminator(discriminate(players, batch.real), discriminate(players, generated))
+        loss = goal.discriminator(*compare(players, batch.real, generated))
         if goal.penalty is not None:
-            loss = loss + goal.penalty(lambda x: discriminate(players, x), batch.real, generated, batch.uniform)
+            loss = loss + goal.penalty(
+                lambda x: discriminate(players, x), batch.real, generated, batch.uniform
+            )
         return loss
 
     def generator_loss(players: Players, batch: Batch) -> Tensor:

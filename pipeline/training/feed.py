@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pipeline.seeds import stream
 from pipeline.systems import Batch
+from pipeline.training.numerics import owned
 
 # Draws made and moved to the device at once. Streams are sequential, so the size changes no number.
 CHUNK = 64
@@ -29,13 +30,11 @@ def batches(real: Tensor, batch_size: int, latent_dim: int, trial_id: str) -> It
     order = _epochs(len(real), batch_size, stream(trial_id, "data_order"))
     latent_rng, uniform_rng = stream(trial_id, "training_latents"), stream(trial_id, "objective_uniform")
     while True:
-        indices = torch.from_numpy(np.stack([next(order) for _ in range(CHUNK)])).to(real.device)
-        latents = latent_rng.standard_normal((CHUNK, batch_size, latent_dim), np.float32)
-        uniforms = uniform_rng.random((CHUNK, batch_size), np.float32)
-        latents_there = torch.from_numpy(latents).to(real.device)
-        uniforms_there = torch.from_numpy(uniforms).to(real.device)
+        indices = owned(np.stack([next(order) for _ in range(CHUNK)]), real.device)
+        latents = owned(latent_rng.standard_normal((CHUNK, batch_size, latent_dim), np.float32), real.device)
+        uniforms = owned(uniform_rng.random((CHUNK, batch_size), np.float32), real.device)
         for k in range(CHUNK):
-            yield Batch(to_network(real[indices[k]]), latents_there[k], uniforms_there[k])
+            yield Batch(to_network(real[indices[k]]), latents[k], uniforms[k])
 
 
 def _epochs(count: int, batch_size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:

@@ -15,6 +15,7 @@ from pipeline.options import TrainingOptions
 from pipeline.seeds import stream
 from pipeline.systems import Players, System, system
 from pipeline.training.feed import batches, to_network
+from pipeline.training.numerics import owned
 from pipeline.trial import TrialConfig
 
 # Samples on which the distinguishing gap is evaluated at every tick, the same ones throughout.
@@ -47,14 +48,16 @@ def train(trial: TrialConfig, real: np.ndarray, held_out: np.ndarray, device: to
         for name, network in game.networks.items()
     }
     optimizers = {name: _optimizer(name, list(tree.values()), options) for name, tree in players.items()}
-    data = _on_device(real, device)
+    data = owned(real, device)
     feed = batches(data, options.batch_size, game.latent_dim, trial.id)
-    gaps = _gap_samples(data, _on_device(held_out, device), game, trial)
+    gaps = _gap_samples(data, owned(held_out, device), game, trial)
 
     def update(player: str) -> Tensor:
         tree = players[player]
         loss = game.losses[player](players, next(feed))
-        for parameter, gradient in zip(tree.values(), torch.autograd.grad(loss, list(tree.values())), strict=True):
+        for parameter, gradient in zip(
+            tree.values(), torch.autograd.grad(loss, list(tree.values())), strict=True
+        ):
             parameter.grad = gradient
         optimizers[player].step()
         if player in game.clips:
@@ -95,11 +98,6 @@ def _optimizer(player: str, tensors: list[Tensor], o: TrainingOptions) -> torch.
     return torch.optim.Adam(tensors, lr=rate, betas=(o.betas[0], o.betas[1]), fused=True)
 
 
-def _on_device(samples: np.ndarray, device: torch.device) -> Tensor:
-    # torch warns of read-only arrays (Ray's are); nothing here writes to them.
-    return torch.from_numpy(samples if samples.flags.writeable else samples.copy()).to(device)
-
-
 class _GapSamples(NamedTuple):
     train: Tensor
     held_out: Tensor
@@ -111,7 +109,7 @@ def _gap_samples(train: Tensor, held_out: Tensor, game: System, trial: TrialConf
     return _GapSamples(
         to_network(train[:GAP_SAMPLES]),
         to_network(held_out[:GAP_SAMPLES]),
-        torch.from_numpy(latents).to(train.device),
+        owned(latents, train.device),
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+import numpy as np
 import torch
+from torch import Tensor
 
 
 @contextlib.contextmanager
@@ -25,6 +27,16 @@ def exact_float32(threads: int) -> Iterator[None]:
         yield
     finally:
         _set(*before)
+
+
+def owned(array: np.ndarray, device: torch.device) -> Tensor:
+    """A copy of the array in torch's own memory, with torch's own strides.
+
+    Alignment, and the strides of axes of length 1, vary with where an array came from (numpy, Ray, a file), and matrix and
+    convolution libraries choose their order of summation by both: the last bit of a result would depend on the process.
+    """
+    source = torch.tensor(array)
+    return torch.empty(source.shape, dtype=source.dtype, device=device).copy_(source)
 
 
 def _set(threads: int, matmul_tf32: bool, cudnn_tf32: bool, deterministic: bool, benchmark: bool) -> None:

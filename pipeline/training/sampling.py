@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from pipeline.networks.normalization import BatchNorm
 from pipeline.networks.parameters import Tree, apply
 from pipeline.seeds import stream
+from pipeline.training.numerics import owned
 
 # Part of the protocol: every sampling batch has this size, so rounding in a convolution cannot depend on how many
 # samples were asked for, and the first 1,000 of 4,000 samples are those of 1,000.
@@ -33,7 +34,7 @@ def sample(network: nn.Module, tree: Tree, latent_dim: int, count: int, trial_id
     padded = np.resize(latents, (-(-count // BATCH) * BATCH, latent_dim))
     network.eval()
     try:
-        parts = [apply(network, tree, torch.from_numpy(z).to(device)).cpu() for z in np.split(padded, len(padded) // BATCH)]
+        parts = [apply(network, tree, owned(z, device)).cpu() for z in np.split(padded, len(padded) // BATCH)]
     finally:
         network.train()
     samples = torch.cat(parts)[:count]
@@ -58,12 +59,15 @@ def _moments(network: nn.Module, tree: Tree, latent_dim: int, trial_id: str) -> 
     try:
         for _ in range(MOMENT_BATCHES if norms else 0):
             z = rng.standard_normal((MOMENT_BATCH, latent_dim), np.float32)
-            apply(network, tree, torch.from_numpy(z).to(device))
+            apply(network, tree, owned(z, device))
     finally:
         for handle in handles:
             handle.remove()
     moments: Tree = {}
     for name, values in sums.items():
         mean, square = torch.stack(values).mean(0)
-        moments |= {f"{name}.mean": mean.float(), f"{name}.var": (square - mean.square()).clamp_min(0).float()}
+        moments |= {
+            f"{name}.mean": mean.float(),
+            f"{name}.var": (square - mean.square()).clamp_min(0).float(),
+        }
     return moments

@@ -1,0 +1,296 @@
+"""`birthday`: parses, calls, prints. Heavy packages are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.errors import InputError
+from pipeline.study import Study
+
+app = typer.Typer(
+    name="birthday",
+    help="Do GANs learn the distribution? Run studies of generators' support size and report on them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+out = Console()
+
+StudyFile = Annotated[
+    Path, typer.Argument(metavar="STUDY", help="A study file, e.g. studies/quickstart.yaml.")
+]
+RunPath = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's directory or URL, e.g. runs/quickstart.")
+]
+Runs = Annotated[str, typer.Option("--runs", metavar="DIR", help="Where runs are kept: DIR/<study name>/.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the study; may be repeated."),
+]
+EngineName = Annotated[
+    str, typer.Option("--engine", help="ray (this machine's cores, or --address) or inline.")
+]
+Address = Annotated[str | None, typer.Option("--address", help="HOST:PORT of a running Ray head, or auto.")]
+DataRoot = Annotated[
+    Path | None, typer.Option("--data-root", help="Folder of image sets [default: $BIRTHDAY_DATA].")
+]
+Quick = Annotated[
+    bool, typer.Option("--quick", help="The same study shrunk to a smoke run, <study name>-quick.")
+]
+Mirror = Annotated[
+    bool, typer.Option("--mlflow/--no-mlflow", help="Mirror the tables to MLflow in DIR/mlflow.db.")
+]
+
+
+def main() -> None:
+    """Entry point: a user's mistake is one line and exit code 2."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    try:
+        app()
+    except InputError as error:
+        print(f"birthday: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("birthday: stopped; the same command goes on where this one ended", file=sys.stderr)
+        sys.exit(130)
+
+
+def _load(file: Path, overrides: list[str] | None, quick: bool = False) -> Study:
+    study = Study.load(file, overrides)
+    return study.quick() if quick else study
+
+
+@app.command()
+def plan(
+    study_file: StudyFile, overrides: Overrides = None, data_root: DataRoot = None, quick: Quick = False
+) -> None:
+    """Show the trials, axes and predicted cost of a study; runs nothing."""
+    from pipeline.engine.cost import predicted_seconds
+    from pipeline.engine.plan import data_key, load_data
+    from pipeline.progress import duration
+
+    study = _load(study_file, overrides, quick)
+    trials = study.trials()
+    data = load_data(trials, data_root)
+    out.print(f"[bold]{study.study}[/]: {study.question}")
+    axes = Table("axis", "values", box=None)
+    for key, values in study.axes().items():
+        axes.add_row(key, ", ".join(str(v) for v in values))
+    out.print(axes)
+    seconds = sum(predicted_seconds(t, data[data_key(t)].sample_shape) for t in trials)
+    protocol = f"{study.measure.samples} samples each, {', '.join(study.measure.embeddings)}, {study.measure.tau_rule()}"
+    out.print(f"{len(trials)} trials; measured: {protocol}")
+    out.print(
+        f"predicted: {duration(seconds)} of one CPU core's training, {duration(seconds / 2)} on two (within a factor of two)"
+    )
+
+
+@app.command()
+def run(
+    study_file: StudyFile,
+    runs: Runs = "runs",
+    engine: EngineName = "ray",
+    address: Address = None,
+    overrides: Overrides = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Run at most this many trials now.")
+    ] = None,
+    data_root: DataRoot = None,
+    quick: Quick = False,
+    mlflow: Mirror = True,
+) -> None:
+    """Carry out what is missing of a study; the same command again resumes it."""
+    from pipeline.engine.execute import run as execute
+    from pipeline.progress import for_terminal
+
+    study = _load(study_file, overrides, quick)
+    finished = execute(
+        study,
+        runs,
+        engine=engine,
+        address=address,
+        limit=limit,
+        data_root=data_root,
+        mirror=mlflow,
+        progress=for_terminal(),
+    )
+    out.print(f"tables: {finished.root}", soft_wrap=True)
+    out.print(f"next:   birthday report {finished.root}", soft_wrap=True)
+
+
+@app.command()
+def status(run_path: RunPath) -> None:
+    """Count a run's trials: planned, finished by status, missing; the last failures."""
+    from pipeline.store.run import load_run
+
+    found = load_run(run_path)
+    planned = {t.id for t in found.study.trials()}
+    rows = found.table("trials")
+    rows = rows[rows["trial_id"].isin(planned)]
+    counts = rows["status"].value_counts().to_dict()
+    out.print(
+        f"[bold]{found.study.study}[/]: {len(rows)} of {len(planned)} trials done, {len(planned) - len(rows)} missing"
+    )
+    for name, count in sorted(counts.items()):
+        out.print(f"  {name}: {count}")
+    failures = rows[rows["status"] != "completed"].sort_values("finished_at").tail(10)
+    for _, row in failures.iterrows():
+        out.print(f"  {row['trial_id']} {row['status']}: {row['error']}", soft_wrap=True, markup=False)
+
+
+@app.command()
+def measure(
+    run_path: RunPath,
+    overrides: Overrides = None,
+    engine: EngineName = "ray",
+    address: Address = None,
+    data_root: DataRoot = None,
+) -> None:
+    """Measure a run's trained generators again, e.g. --set measure.tau.quantile=1e-2; trains nothing."""
+    from pipeline.documents import assign, parse_yaml
+    from pipeline.engine.execute import measure as execute
+    from pipeline.store.run import load_run
+
+    document = parse_yaml(load_run(run_path).study.yaml())
+    for text in overrides or []:
+        assign(document, text)
+    study = Study.parse(document, f"{run_path.rstrip('/')}/study.yaml")
+    count = execute(run_path, study, engine=engine, address=address, data_root=data_root)
+    out.print(f"measured {count} generators: {study.measure.tau_rule()}, {study.measure.samples} samples")
+    out.print(f"next:   birthday report {run_path}", soft_wrap=True)
+
+
+@app.command()
+def report(
+    run_path: RunPath,
+    target: Annotated[
+        str | None, typer.Option("--out", help="Folder for the report [default: RUN/report].")
+    ] = None,
+) -> None:
+    """Write the report of a run from its tables alone: HTML, Markdown, figures, CSV."""
+    import reports
+
+    out.print(str(reports.build(run_path, target)), soft_wrap=True)
+
+
+@app.command()
+def submit(
+    study_file: StudyFile,
+    address: Annotated[str, typer.Option("--address", help="The cluster's dashboard, http://HEAD:8265.")],
+    runs: Annotated[str, typer.Option("--runs", help="An absolute path that every node sees, or a URL.")],
+    overrides: Overrides = None,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Stream the job's log until it ends.")
+    ] = True,
+    python: Annotated[str | None, typer.Option("--python", help="Interpreter on the cluster's head.")] = None,
+) -> None:
+    """Run a study on a Ray cluster as a job that outlives this terminal; prints the job's id."""
+    from cluster.jobs import JobFailed
+    from cluster.submit import submit as send
+
+    try:
+        job = send(study_file, address, runs, overrides or [], wait, python)
+    except JobFailed as error:
+        print(f"birthday: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    print(job)
+
+
+@app.command()
+def search(
+    study_file: StudyFile,
+    runs: Runs = "runs",
+    trials: Annotated[int | None, typer.Option("--trials", min=1, help="Number of suggestions.")] = None,
+    engine: EngineName = "ray",
+    address: Address = None,
+    overrides: Overrides = None,
+    data_root: DataRoot = None,
+    quick: Quick = False,
+) -> None:
+    """Search the study's `search:` space for the best quality; writes the best as a study file."""
+    from pipeline.search import search as execute
+
+    study = _load(study_file, overrides, quick)
+    found = execute(study, runs, trials=trials, engine=engine, address=address, data_root=data_root)
+    table = Table(
+        "suggestion", "state", study.search.objective.metric if study.search else "", "settings", box=None
+    )
+    for s in found.suggestions:
+        value = "" if s.value is None else f"{s.value:.4f}"
+        table.add_row(str(s.number), s.state, value, ", ".join(f"{k}={v}" for k, v in s.settings.items()))
+    out.print(table)
+    out.print(f"best:   {found.best_study}", soft_wrap=True)
+
+
+@app.command()
+def datasets(data_root: DataRoot = None) -> None:
+    """List the data sets, and where each was found."""
+    from pipeline import datasets as room
+
+    table = Table("name", "what", "where", box=None)
+    for name, description, where in room.available(data_root):
+        table.add_row(name, description, where)
+    out.print(table)
+
+
+@app.command()
+def systems() -> None:
+    """List the systems a study may name."""
+    from pipeline.systems import SYSTEMS
+
+    _list({name: maker.__doc__ for name, maker in SYSTEMS.items()})
+
+
+@app.command()
+def objectives() -> None:
+    """List the objectives a study may name, with their options."""
+    from pipeline import options
+
+    rows = {}
+    for name, model in options.choices(options.ObjectiveOptions).items():
+        fields = [f"{key}={field.default}" for key, field in model.model_fields.items() if key != "name"]
+        rows[name] = " ".join([model.__doc__ or "", *(["Options:", *fields] if fields else [])])
+    _list(rows)
+
+
+@app.command()
+def doctor(runs: Runs = "runs", data_root: DataRoot = None) -> None:
+    """Check what is installed and usable here, and say what to do about what is missing."""
+    from pipeline.doctor import checks
+
+    table = Table("", "check", "found", "what to do", box=None)
+    broken = False
+    for check in checks(Path(runs), data_root):
+        mark = {True: "[green]ok[/]", False: "[red]no[/]", None: "[yellow]-[/]"}[check.ok]
+        broken |= check.ok is False
+        table.add_row(mark, check.name, check.found, check.advice)
+    out.print(table)
+    raise typer.Exit(1 if broken else 0)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of study files, for editors."""
+    print(json.dumps(Study.model_json_schema(), indent=2))
+
+
+def _list(rows: dict[str, str | None]) -> None:
+    table = Table("name", "what", box=None)
+    for name, text in rows.items():
+        table.add_row(name, " ".join((text or "").split()))
+    out.print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""The interface of an engine, and the one that works in this very process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Task(NamedTuple):
+    """One call of the engine's function. shared: a value from `share`. key: the caller's name for it."""
+
+    key: str
+    shared: Any
+    arguments: tuple[Any, ...]
+
+
+class Done(NamedTuple):
+    """A finished task: its value, or why its worker died (`lost` or `out_of_memory`) after how many attempts."""
+
+    task: Task
+    value: Any = None
+    lost: str | None = None
+    reason: str = ""
+    attempts: int = 1
+
+
+class Engine(Protocol):
+    """Executes tasks, `slots` of them at a time; which one does changes no number."""
+
+    slots: int
+
+    def share(self, value: T) -> Any:
+        """Make a large value available to every task, sending it to each worker once."""
+
+    def run(self, function: Callable[..., Any], tasks: Iterable[Task]) -> Iterator[list[Done]]:
+        """Call function(shared, *arguments) for each task; yields what has finished, in whatever order."""
+
+    def close(self) -> None:
+        """Free what the engine holds."""
+
+
+class Inline:
+    """Runs tasks one after another in this process: debugging, tests, machines without Ray."""
+
+    slots = 1
+
+    def share(self, value: T) -> T:
+        return value
+
+    def run(self, function: Callable[..., Any], tasks: Iterable[Task]) -> Iterator[list[Done]]:
+        for task in tasks:
+            yield [Done(task, function(task.shared, *task.arguments))]
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,212 @@
+"""Carrying out a study: plan minus done, through an engine, into the store and its mirror."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from pipeline.engine.engines import Done, Engine, Inline, Task
+from pipeline.engine.plan import commit, data_key, load_data
+from pipeline.engine.ray_settings import settle
+from pipeline.engine.ruler import Rows, rulers
+from pipeline.engine.work import WEIGHTS, Context, Finished, lost, measure_trial, run_trial
+from pipeline.errors import InputError
+from pipeline.progress import Progress, Silent
+from pipeline.store.run import Run
+from pipeline.study import Study
+from pipeline.tracking import Mirror
+from pipeline.training import exact_float32
+from pipeline.trial import TrialConfig, content_hash
+
+
+def run(
+    study: Study,
+    runs: str | Path = "runs",
+    *,
+    engine: str = "ray",
+    address: str | None = None,
+    limit: int | None = None,
+    data_root: Path | None = None,
+    mirror: bool = True,
+    progress: Progress | None = None,
+) -> Run:
+    """Carry out what is missing of a study and return its run, `runs/<study name>`.
+
+    engine: `ray` (a local one, or the cluster at `address`) or `inline`. limit: at most this many trials now. mirror: write
+    to MLflow too. Raises InputError before anything is written if the study cannot be carried out; a trial's
+    failure is a row and no error.
+    """
+    trials = study.trials()
+    bench = prepare(study, trials, data_root)
+    target = Run(f"{str(runs).rstrip('/')}/{study.study}")
+    with target.writing():
+        target.save_study(study)
+        bench.save_controls(target)
+        done = target.done()
+        missing = [t for t in trials if t.id not in done]
+        again = _unmeasured(target, study, [t for t in trials if t.id in done])
+        watch = progress or Silent()
+        watch.start(study.study, len(trials), len(trials) - len(missing))
+        pending = missing[:limit]
+        with (
+            started(engine, study, address, bool(pending or again)) as worker,
+            mirroring(target, runs, mirror) as tell,
+        ):
+            for finished in bench.train(pending, worker, target):
+                tell(finished)
+                watch.advance(finished)
+            bench.measure(again, worker, target)
+        watch.finish()
+    return target
+
+
+def measure(
+    run_path: str | Path,
+    study: Study,
+    *,
+    engine: str = "ray",
+    address: str | None = None,
+    data_root: Path | None = None,
+) -> int:
+    """Measure a run's trained generators under `study.measure`, training nothing; returns how many were measured.
+
+    Rows of other protocols stay. The run's study takes over the new protocol, so its report shows it.
+    """
+    target = Run(run_path)
+    before = target.study
+    if study.model_copy(update={"measure": before.measure, "controls": before.controls}) != before:
+        raise InputError(
+            "--set: only measure.… and controls.… can change without training; use `birthday run`"
+        )
+    trials = study.trials()
+    bench = prepare(study, trials, data_root)
+    with target.writing():
+        done = target.done()
+        again = _unmeasured(target, study, [t for t in trials if t.id in done])
+        bench.save_controls(target)
+        target.save_study(study)
+        with started(engine, study, address, bool(again)) as worker:
+            bench.measure(again, worker, target)
+    return len(again)
+
+
+class Bench(NamedTuple):
+    """A study's data sets and rulers, ready for trials."""
+
+    study: Study
+    contexts: dict[str, Context]
+    controls: dict[str, Rows]
+
+    def train(self, trials: list[TrialConfig], worker: Engine, target: Run) -> Iterator[list[Finished]]:
+        """Train and measure trials; yields those whose rows are in the store by then."""
+        shared = {key: worker.share(context) for key, context in self.contexts.items()}
+        by_id = {t.id: t for t in trials}
+        for batch in worker.run(run_trial, (Task(t.id, shared[data_key(t)], (t,)) for t in trials)):
+            finished = [self._finished(done, by_id[done.task.key]) for done in batch]
+            _save(target, finished)
+            yield finished
+
+    def measure(self, trials: list[TrialConfig], worker: Engine, target: Run) -> None:
+        """Measure trained trials under the study's protocol."""
+        shared = {key: worker.share(context) for key, context in self.contexts.items()}
+        tasks = (Task(t.id, shared[data_key(t)], (t, target.artifact(t.id, WEIGHTS))) for t in trials)
+        for batch in worker.run(measure_trial, tasks):
+            for done in batch:
+                if done.lost or done.value.error:
+                    raise InputError(
+                        f"trial {done.task.key}: could not be measured: {done.reason or done.value.error}"
+                    )
+                target.save_measurement(f"{done.task.key}-{self.study.measure_id()}", done.value.tables)
+
+    def save_controls(self, target: Run) -> None:
+        """Put the rows of real images and controls into the store."""
+        protocol = content_hash([self.study.measure_id(), self.study.controls.model_dump(mode="json")])
+        for key, tables in self.controls.items():
+            target.save_measurement(f"{self.contexts[key].data.fingerprint}-{protocol}", tables)
+
+    def _finished(self, done: Done, trial: TrialConfig) -> Finished:
+        if done.lost:
+            return lost(self.contexts[data_key(trial)], trial, done.reason, done.lost, done.attempts)
+        finished: Finished = done.value
+        finished.tables["trials"][0]["attempts"] = done.attempts
+        return finished
+
+
+def prepare(study: Study, trials: list[TrialConfig], data_root: Path | None) -> Bench:
+    """Load and check everything the trials need, and lay the rulers. Raises InputError; writes nothing."""
+    device = "cuda" if study.resources.gpus else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"resources.gpus: {study.resources.gpus:g}: torch sees no CUDA device here")
+    contexts: dict[str, Context] = {}
+    controls: dict[str, Rows] = {}
+    version = commit()
+    with exact_float32(study.resources.cpus):
+        for key, data in load_data(trials, data_root).items():
+            found, controls[key] = rulers(study, data)
+            contexts[key] = Context(data, found, study.resources.cpus, device, version)
+    return Bench(study, contexts, controls)
+
+
+def _unmeasured(target: Run, study: Study, trials: list[TrialConfig]) -> list[TrialConfig]:
+    """Trained trials without rows under the study's protocol."""
+    rows, ends = target.table("collisions"), target.table("trials")
+    rows = rows[(rows["tau_rule"] == study.measure.tau_rule()) & (rows["samples"] == study.measure.samples)]
+    measured = set(zip(rows["trial_id"], rows["embedding"], strict=True))
+    completed = set(ends.loc[ends["status"] == "completed", "trial_id"])
+    return [
+        t
+        for t in trials
+        if t.id in completed and any((t.id, e) not in measured for e in study.measure.embeddings)
+    ]
+
+
+def _save(target: Run, finished: list[Finished]) -> None:
+    tables: Rows = {}
+    for end in finished:
+        if end.weights is not None:
+            target.save_artifact(end.trial_id, WEIGHTS, end.weights)
+        for table, rows in end.tables.items():
+            tables.setdefault(table, []).extend(rows)
+    target.save([end.trial_id for end in finished], tables)
+
+
+@contextlib.contextmanager
+def started(name: str, study: Study, address: str | None, wanted: bool = True) -> Iterator[Engine]:
+    """The engine of that name; a run with nothing left to do starts no Ray."""
+    if name not in ("ray", "inline"):
+        raise InputError(f"--engine {name}: is not one of ray, inline")
+    engine: Engine = Inline()
+    if name == "ray" and wanted:
+        # Imported late: a machine without Ray can still run studies inline.
+        settle(address)
+        from pipeline.engine.ray_engine import RayEngine
+
+        engine = RayEngine(study.resources, address)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+@contextlib.contextmanager
+def mirroring(target: Run, runs: str | Path, wanted: bool) -> Iterator[Callable[[list[Finished]], None]]:
+    """A function that mirrors finished trials to MLflow; what an earlier driver left unmirrored comes first."""
+    if not wanted:
+        yield lambda finished: None
+        return
+    mirror = Mirror(str(runs))
+    mirror.catch_up(target)
+    study = target.study
+
+    def tell(finished: list[Finished]) -> None:
+        for end in finished:
+            mirror.add(study, target.root, end.tables["trials"], end.tables)
+
+    try:
+        yield tell
+    finally:
+        mirror.finish()

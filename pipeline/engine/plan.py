@@ -1,0 +1,58 @@
+"""What a study needs before anything is trained: its data, checked against every trial."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from pipeline import datasets
+from pipeline.datasets import DataSet
+from pipeline.errors import InputError
+from pipeline.systems import system
+from pipeline.trial import TrialConfig, content_hash
+
+
+def data_key(trial: TrialConfig) -> str:
+    """Names the data set that a trial needs."""
+    return content_hash(trial.dataset.model_dump(mode="json"))
+
+
+def load_data(trials: list[TrialConfig], data_root: Path | None) -> dict[str, DataSet]:
+    """Every data set the trials need, by `data_key`.
+
+    Raises InputError if one is missing or damaged, has too few samples, or does not fit the networks: all of it before the
+    first trial.
+    """
+    found: dict[str, DataSet] = {}
+    checked: set[str] = set()
+    for trial in trials:
+        key = data_key(trial)
+        if key not in found:
+            found[key] = datasets.load(trial.dataset, data_root)
+        data = found[key]
+        if trial.train_samples > len(data.train):
+            raise InputError(
+                f"train_samples: {trial.train_samples}: {data.name} has {len(data.train)} training samples"
+            )
+        shape = content_hash(
+            trial.model_dump(mode="json", include={"dataset", "generator", "discriminator", "objective"})
+        )
+        if shape not in checked:
+            checked.add(shape)
+            try:
+                system(trial, data.sample_shape)
+            except ValueError as error:
+                raise InputError(
+                    f"dataset {trial.dataset.name!r} with generator {trial.generator.name!r} and discriminator {trial.discriminator.name!r}: {error}"
+                ) from None
+    return found
+
+
+def commit() -> str:
+    """The commit of this checkout, `-dirty` where it has changes; empty outside one."""
+    folder = Path(__file__).parent
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

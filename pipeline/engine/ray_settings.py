@@ -1,0 +1,21 @@
+"""Environment that Ray reads once, while it is imported."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import tempfile
+
+
+def settle(address: str | None) -> None:
+    """Call before the first `import ray`. What the user has set stays."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if address is None and "RAY_AUTH_MODE" not in os.environ and "ray" not in sys.modules:
+        # Ray listens on every interface. A token of this process keeps others out, and Ray from writing one into the home directory.
+        folder = tempfile.mkdtemp(prefix="birthday-ray-")
+        path = os.path.join(folder, "token")
+        with open(path, "w", opener=lambda p, flags: os.open(p, flags, 0o600)) as file:
+            file.write(secrets.token_hex(32))
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": path}

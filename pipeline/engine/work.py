@@ -1,0 +1,212 @@
+"""What happens to one trial on a worker: train, sample, measure, and always end as rows."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from pipeline.datasets import DataSet
+from pipeline.engine.measure import Subject, measure, quality
+from pipeline.engine.ruler import Rows, Ruler
+from pipeline.networks.parameters import count
+from pipeline.systems import Players, System, system
+from pipeline.training import exact_float32, sample, train
+from pipeline.trial import TrialConfig
+
+WEIGHTS = "players.safetensors"
+
+
+class Context(NamedTuple):
+    """What the trials on one data set share; sent to each worker once."""
+
+    data: DataSet
+    rulers: list[Ruler]
+    threads: int
+    device: str
+    commit: str
+
+
+class Finished(NamedTuple):
+    """A trial's end: its status, rows for every table, and the weights of its players if it got as far."""
+
+    trial_id: str
+    status: str
+    tables: Rows
+    weights: bytes | None = None
+    error: str | None = None
+
+
+def run_trial(context: Context, trial: TrialConfig) -> Finished:
+    """Train and measure one trial. Whatever goes wrong in it becomes a row with status and reason."""
+    started = datetime.now(UTC)
+    clock = time.perf_counter()
+    row: dict[str, Any] = {}
+    tables: Rows = {}
+    weights: bytes | None = None
+
+    def work() -> None:
+        nonlocal weights
+        subset = context.data.train[context.data.subset(trial.train_samples, trial.seed)]
+        with exact_float32(context.threads):
+            result = train(trial, subset, context.data.held_out, torch.device(context.device))
+            row.update(
+                status=result.status,
+                error=result.error,
+                steps_done=result.steps_done,
+                images_per_second=result.images_per_second,
+                train_seconds=time.perf_counter() - clock,
+                discriminator_params=count(result.system.networks["discriminator"]),
+                generator_params=count(result.system.networks["generator"]),
+            )
+            tables["curves"] = [
+                {"trial_id": trial.id, "step": step, "metric": metric, "value": value}
+                for step, metric, value in result.curves
+            ]
+            weights = _pack(result.players)
+            if result.status == "completed":
+                tables.update(_measured(context, trial, result.system, result.players, subset))
+
+    failure = _guard(work)
+    if failure:
+        # Rows of a trial that did not finish would look like results.
+        row.update(failure)
+        tables = {"curves": tables.get("curves", [])}
+    wall = time.perf_counter() - clock
+    finished = {
+        **_identity(trial),
+        "status": "completed",
+        **row,
+        "attempts": 1,
+        "wall_seconds": wall,
+        "measure_seconds": wall - row["train_seconds"] if "train_seconds" in row else None,
+        "device_seconds": wall,
+        **environment(context),
+        "started_at": started,
+        "finished_at": datetime.now(UTC),
+    }
+    return Finished(
+        trial.id, finished["status"], {**tables, "trials": [finished]}, weights, finished.get("error")
+    )
+
+
+def measure_trial(context: Context, trial: TrialConfig, weights: bytes) -> Finished:
+    """Measure a trained trial again, under another protocol. Rows without a `trials` row."""
+    tables: Rows = {}
+
+    def work() -> None:
+        subset = context.data.train[context.data.subset(trial.train_samples, trial.seed)]
+        with exact_float32(context.threads):
+            game = system(trial, subset.shape[1:])
+            tables.update(_measured(context, trial, game, _unpack(weights, context.device), subset))
+
+    failure = _guard(work)
+    if failure:
+        return Finished(trial.id, failure["status"], {}, error=failure["error"])
+    return Finished(trial.id, "completed", tables)
+
+
+def lost(context: Context, trial: TrialConfig, reason: str, status: str, attempts: int) -> Finished:
+    """The row of a trial whose workers died."""
+    now = datetime.now(UTC)
+    row = {
+        **_identity(trial),
+        "status": status,
+        "error": reason,
+        "attempts": attempts,
+        **environment(context),
+        "started_at": now,
+        "finished_at": now,
+    }
+    return Finished(trial.id, status, {"trials": [row]}, error=reason)
+
+
+def environment(context: Context) -> dict[str, Any]:
+    """Where and with what a row was made."""
+    device = torch.cuda.get_device_name() if context.device == "cuda" else f"cpu ({context.threads} threads)"
+    packages = ("birthday", "torch", "numpy", "scipy")
+    return {
+        "device": device,
+        "host": socket.gethostname(),
+        "versions": json.dumps({name: version(name) for name in packages}),
+        "commit": context.commit,
+        "data_fingerprint": context.data.fingerprint,
+    }
+
+
+def _measured(
+    context: Context, trial: TrialConfig, game: System, players: Players, subset: np.ndarray
+) -> Rows:
+    tables: Rows = {}
+    count = max(ruler.samples for ruler in context.rulers)
+    samples = sample(game.networks["generator"], players["generator"], game.latent_dim, count, trial.id)
+    if not np.isfinite(samples).all():
+        raise FloatingPointError("the generator's samples hold NaN or infinity")
+    subject = Subject("generated", trial.id, samples)
+    for ruler in context.rulers:
+        rows = measure(subject, ruler, context.data, subset)
+        rows["quality"] = [quality(subject, ruler, context.data, subset)]
+        for table, more in rows.items():
+            tables.setdefault(table, []).extend(more)
+    return tables
+
+
+def _guard(work: Callable[[], None]) -> dict[str, Any] | None:
+    """Run; say what went wrong instead of raising."""
+    try:
+        work()
+    except (MemoryError, torch.cuda.OutOfMemoryError) as error:
+        return {"status": "out_of_memory", "error": _one_line(error)}
+    except FloatingPointError as error:
+        return {"status": "diverged", "error": _one_line(error)}
+    except Exception as error:  # a trial's failure is an outcome of the study, whatever it is
+        return {"status": "failed", "error": _one_line(error)}
+    return None
+
+
+def _one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+
+
+def _identity(trial: TrialConfig) -> dict[str, Any]:
+    return {
+        "trial_id": trial.id,
+        "system": trial.system,
+        "dataset": trial.dataset.name,
+        "generator": trial.generator.name,
+        "generator_width": trial.generator.width,
+        "latent_dim": trial.generator.latent_dim,
+        "discriminator": trial.discriminator.name,
+        "discriminator_width": trial.discriminator.width,
+        "objective": trial.objective.name,
+        "train_samples": trial.train_samples,
+        "seed": trial.seed,
+        "config": trial.model_dump_json(),
+    }
+
+
+def _pack(players: Players) -> bytes:
+    return save_tensors(
+        {
+            f"{player}/{name}": tensor.detach().cpu()
+            for player, tree in players.items()
+            for name, tensor in tree.items()
+        }
+    )
+
+
+def _unpack(weights: bytes, device: str) -> Players:
+    players: Players = {}
+    for key, tensor in load_tensors(weights).items():
+        player, name = key.split("/", 1)
+        players.setdefault(player, {})[name] = tensor.to(device)
+    return players

@@ -1,0 +1,21 @@
+"""Where the real image files are, for tests that need them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """BIRTHDAY_DATA, else `shared/data` beside the checkout. With neither, tests fail in CI, skip elsewhere."""
+    named = os.environ.get("BIRTHDAY_DATA")
+    root = Path(named) if named else Path(__file__).parents[3] / "shared" / "data"
+    if not root.is_dir():
+        reason = f"no image files: {root} is no folder; set BIRTHDAY_DATA"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return root

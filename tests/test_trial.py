@@ -1,0 +1,52 @@
+"""Trial ids: canonical, and the same for the same numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import options
+from pipeline.datasets import DATASETS
+from pipeline.networks import DISCRIMINATORS, GENERATORS
+from pipeline.objectives import OBJECTIVES
+from pipeline.support import EMBEDDINGS
+from pipeline.systems import SYSTEMS
+from pipeline.trial import TrialConfig, flatten
+
+BASE: dict[str, Any] = {
+    "dataset": {"name": "digits"},
+    "generator": {"name": "dcgan", "width": 8, "latent_dim": 4},
+    "discriminator": {"name": "dcgan", "width": 8},
+    "objective": {"name": "wgan_gp"},
+    "train_samples": 100,
+}
+
+
+@given(st.integers(1, 512), st.integers(0, 2**31), st.floats(1e-6, 1))
+def test_different_content_different_id(width: int, seed: int, rate: float) -> None:
+    a = TrialConfig.model_validate(BASE)
+    b = TrialConfig.model_validate(
+        {**BASE, "seed": seed, "discriminator": {"name": "dcgan", "width": width}, "training": {"generator_lr": rate}}
+    )
+    assert (a.id == b.id) == (a == b)
+
+
+def test_a_round_trip_through_json_keeps_the_id() -> None:
+    trial = TrialConfig.model_validate({**BASE, "seed": 3})
+    assert TrialConfig.model_validate_json(trial.model_dump_json()).id == trial.id
+    assert trial.flat()["objective.penalty"] == 10.0
+
+
+def test_flatten() -> None:
+    assert flatten({"a": {"b": 1, "c": {"d": [2]}}, "e": None}) == {"a.b": 1, "a.c.d": [2], "e": None}
+
+
+def test_the_vocabulary_and_the_rooms_agree() -> None:
+    assert set(options.choices(options.GeneratorOptions)) == set(GENERATORS)
+    assert set(options.choices(options.DiscriminatorOptions)) == set(DISCRIMINATORS)
+    assert set(options.choices(options.ObjectiveOptions)) == set(OBJECTIVES)
+    assert set(options.choices(options.DatasetOptions)) == set(DATASETS)
+    assert set(SYSTEMS) == {"gan"}
+    assert set(EMBEDDINGS) == {"pixels"}

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Most elements of a block's float64 copy of y (64 MB) and of its squares (4 MB, a processor's cache).
+# Most elements of a block's float64 copies of x and of y (64 MB) and of its squares (4 MB, in cache).
 _COPY, _SQUARES = 2**23, 2**19
 
 
@@ -40,13 +40,11 @@ def checked(x: np.ndarray, what: str) -> np.ndarray:
     return x
 
 
-def blocks(
-    x: np.ndarray, y: np.ndarray, rows: int | None = None, columns: int | None = None
-) -> Iterator[Block]:
-    """All pairs of the rows of x (n, d) and y (m, d), both `checked`, in blocks of rows x columns."""
+def blocks(x: np.ndarray, y: np.ndarray) -> Iterator[Block]:
+    """All pairs of the rows of x (n, d) and y (m, d), both `checked`."""
     d = x.shape[1]
-    columns = columns or min(8192, max(256, _COPY // (d + 2)))
-    rows = rows or _SQUARES // min(columns, len(y))
+    columns = min(8192, max(256, _COPY // (d + 2)))
+    rows = max(1, min(_COPY // (d + 2), _SQUARES // min(columns, len(y))))
     centre = y.mean(0, dtype=np.float64)  # distances do not change, and small vectors round less
     for j in range(0, len(y), columns):
         right, longest = _augmented(y[j : j + columns], centre, swap=True)

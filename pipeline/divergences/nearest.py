@@ -70,10 +70,10 @@ def _first(
 
 
 def _copies(x: np.ndarray) -> list[list[int]]:
-    """The indices of equal rows, by first appearance."""
+    """The indices of rows equal bit by bit, by first appearance."""
     groups: dict[bytes, list[int]] = {}
     for k, row in enumerate(x):
-        groups.setdefault(hashlib.sha256((row + 0.0).tobytes()).digest(), []).append(k)  # -0.0 + 0.0 is 0.0
+        groups.setdefault(hashlib.sha256(row.tobytes()).digest(), []).append(k)
     return list(groups.values())
 
 

@@ -54,7 +54,7 @@ class Histogram:
             known = _leading_bits(difference.square().sum(1, dtype=torch.int32))
             counts -= np.bincount(known.numpy(), minlength=_RAW_BINS)
         shift = 2 * int(math.log2(self.step)) << BITS
-        exact = np.array([_bin(d * d) for d in closest.distance], np.int64)
+        exact = np.array([_bin(d) for d in closest.distance], np.int64)
         last = int(exact[-1]) if len(exact) else _bin(0.0)
         rest = np.flatnonzero(counts)
         elsewhere = np.where(rest > 0, rest + shift, _bin(0.0))
@@ -80,10 +80,12 @@ def _leading_bits(squares: Tensor) -> Tensor:
 _NO_PAIR_BIN = int(_leading_bits(torch.tensor([torch.iinfo(torch.int32).max], dtype=torch.int32)))
 
 
-def _bin(square: float) -> int:
-    """Bin of a squared distance, numbered as `_leading_bits` numbers that of a float32; small ones share one."""
-    mantissa, exponent = math.frexp(max(square, 2.0**-200))
-    return ((exponent - 1 + 127) << BITS) + int((mantissa * 2 - 1) * (1 << BITS))
+def _bin(distance: float) -> int:
+    """Bin of a distance, numbered as `_leading_bits` numbers that of a float32 square; small ones share one."""
+    mantissa, exponent = math.frexp(max(distance * distance, 2.0**-200))
+    b = ((exponent - 1 + 127) << BITS) + int((mantissa * 2 - 1) * (1 << BITS))
+    # Squaring rounds: sqrt(3) squared is less than 3.
+    return b + 1 if distance >= math.sqrt(_edge(b + 1)) else b
 
 
 def _edge(b: int) -> float:

@@ -53,17 +53,19 @@ class Quantized:
         mean = x.mean(0, dtype=np.float64)
         largest = max(float((x.max(0) - mean).max()), float((mean - x.min(0)).max()))
         step = math.ldexp(1.0, math.ceil(math.log2(largest / self._levels))) if largest > 0 else 1.0
-        q, p = torch.empty(x.shape, dtype=torch.int8), torch.empty(x.shape, dtype=torch.int8)
+        # Zero columns up to whole vector registers: torch's integer product is wrong for a single column (2.13).
+        padded = (len(x), -(-d // 64) * 64)
+        q, p = torch.zeros(padded, dtype=torch.int8), torch.zeros(padded, dtype=torch.int8)
         moved = [0.0, 0.0]
         for k in range(0, len(x), 1024):
             y = torch.tensor(x[k : k + 1024], dtype=torch.float64).sub_(torch.from_numpy(mean)).mul_(1 / step)
             whole = y.round()
-            q[k : k + 1024] = whole
+            q[k : k + 1024, :d] = whole
             y.sub_(whole)
             moved[0] = max(moved[0], float(y.square().sum(1).max()))
             y.mul_(_FINE)
             part = y.round().clamp_(-127, 127)
-            p[k : k + 1024] = part
+            p[k : k + 1024, :d] = part
             moved[1] = max(moved[1], float(y.sub_(part).square_().sum(1).max()))
         centring = 2.0**-49 * float(np.abs(x).max()) * math.sqrt(d)
         radii = [

@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def data_root() -> Path:
-    """BIRTHDAY_DATA, else `shared/data` beside the checkout. With neither, tests fail in CI, skip elsewhere."""
+    """BIRTHDAY_DATA, else `shared/data` beside the checkout. With neither, tests fail in CI or skip."""
     named = os.environ.get("BIRTHDAY_DATA")
     root = Path(named) if named else Path(__file__).parents[3] / "shared" / "data"
     if not root.is_dir():

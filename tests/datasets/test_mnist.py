@@ -79,8 +79,8 @@ def test_plain_and_gzipped_files_load_from_the_sets_folder_or_the_root(
     data = datasets.load(MNIST, tmp_path)
     np.testing.assert_array_equal(data.train[:, 0], arrays[NAMES["train", "images-idx3"]])
     np.testing.assert_array_equal(data.held_out[:, 0], arrays[NAMES["t10k", "images-idx3"]])
-    np.testing.assert_array_equal(data.train_labels, arrays[NAMES["train", "labels-idx1"]])  # type: ignore[arg-type]
-    np.testing.assert_array_equal(data.held_out_labels, arrays[NAMES["t10k", "labels-idx1"]])  # type: ignore[arg-type]
+    np.testing.assert_array_equal(data.train_labels, arrays[NAMES["train", "labels-idx1"]])
+    np.testing.assert_array_equal(data.held_out_labels, arrays[NAMES["t10k", "labels-idx1"]])
 
 
 def test_the_sets_folder_comes_before_the_root(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_exact_with_one_outlier_that_spoils_the_filter() -> None:
 
 @pytest.mark.parametrize(("copies", "columns"), [(1, 256), (7, 256), (1, 8192)])
 def test_block_sizes_change_nothing(monkeypatch: pytest.MonkeyPatch, copies: int, columns: int) -> None:
-    # `blocks` takes few columns at once where vectors are long: nearest neighbours then stand in different blocks.
+    # Of long vectors few columns are taken at once: the nearest then stand in different blocks.
     monkeypatch.setattr(distances, "_COPY", columns)
     queries, references = RNG(5).random((70, 9)), np.tile(RNG(6).random((600, 9)), (copies, 1))
     for squares in (columns, 2**19):
@@ -103,7 +103,7 @@ def test_what_is_no_number_is_refused(value: float, which: int) -> None:
     points = [np.zeros((3, 2)), np.zeros((3, 2))]
     points[which][1, 1] = value
     with pytest.raises(ValueError, match="references" if which else "queries"):
-        nearest(*points)
+        nearest(points[0], points[1])
 
 
 @pytest.mark.parametrize(
@@ -113,5 +113,5 @@ def test_what_is_no_number_is_refused(value: float, which: int) -> None:
 def test_what_does_not_fit_is_refused(
     queries: tuple[int, ...], references: tuple[int, ...], count: int
 ) -> None:
-    with pytest.raises(ValueError, match="points|dimensions|nearest of"):
+    with pytest.raises(ValueError, match=r"points|dimensions|nearest of"):
         nearest(np.zeros(queries), np.zeros(references), count)

@@ -17,7 +17,7 @@ RNG = np.random.default_rng
 
 
 def expected_coverage(real: int, generated: int, neighbours: int) -> float:
-    """E[coverage] of equal continuous laws: one minus the chance that a real point's k nearest are all real."""
+    """E[coverage] of equal laws: one minus the chance that a real point's k nearest points are all real."""
     js = range(1, neighbours + 1)
     return 1 - math.prod((real - j) / (generated + real - j) for j in js)
 
@@ -35,22 +35,25 @@ def from_distances(
 
 
 def by_scikit_learn(real: np.ndarray, generated: np.ndarray, k: int) -> PrecisionRecall:
-    # kneighbors() without an argument leaves each point itself out.
-    radii = (
-        NearestNeighbors(n_neighbors=k, algorithm="brute").fit(x).kneighbors()[0][:, -1]
-        for x in (real, generated)
-    )
-    return from_distances(pairwise_distances(real, generated), *radii, k)
+    def radii(x: np.ndarray) -> np.ndarray:
+        # kneighbors() without an argument leaves each point itself out.
+        found: np.ndarray = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(x).kneighbors()[0][:, -1]
+        return found
+
+    return from_distances(pairwise_distances(real, generated), radii(real), radii(generated), k)
 
 
 def by_integers(real: np.ndarray, generated: np.ndarray, k: int) -> PrecisionRecall:
     """From squared distances of integer points, which are exact."""
 
     def squares(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return np.square(x[:, None] - y[None]).sum(-1)
+        found: np.ndarray = np.square(x[:, None] - y[None]).sum(-1)
+        return found
 
-    radii = (np.sort(squares(x, x), axis=1)[:, k] for x in (real, generated))
-    return from_distances(squares(real, generated), *radii, k)
+    def radii(x: np.ndarray) -> np.ndarray:
+        return np.sort(squares(x, x), axis=1)[:, k]
+
+    return from_distances(squares(real, generated), radii(real), radii(generated), k)
 
 
 # --- against oracles ----------------------------------------------------------------------------------------
@@ -101,22 +104,22 @@ def test_the_closed_form_gives_the_published_values() -> None:
 
 @pytest.mark.soak
 def test_the_run_printed_by_the_authors_of_density_and_coverage() -> None:
-    # Their README: two samples of 10,000 from N(0, I_1000), k = 5: 0.4772, 0.4705, 1.0555, 0.9735. A few points near
-    # the centre lie in very many balls, so density varies most from draw to draw.
+    # Their README: two samples of 10,000 from N(0, I_1000), k = 5. Six draws of ours have standard deviations of
+    # .012, .008, .09 and .007 (a few points near the centre lie in very many balls); the bounds are three of a
+    # difference of two draws.
     real, generated = (RNG(seed).standard_normal((10_000, 1000), np.float32) for seed in (1, 2))
     found = precision_recall(real, generated, 5)
-    assert found.precision == pytest.approx(0.4772, abs=0.03)
-    assert found.recall == pytest.approx(0.4705, abs=0.03)
-    assert found.density == pytest.approx(1.0555, abs=0.12)
-    assert found.coverage == pytest.approx(0.9735, abs=0.01)
+    assert found.precision == pytest.approx(0.4772, abs=0.05)
+    assert found.recall == pytest.approx(0.4705, abs=0.035)
+    assert found.density == pytest.approx(1.0555, abs=0.38)
+    assert found.coverage == pytest.approx(0.9735, abs=0.03)
 
 
 # --- by hand ------------------------------------------------------------------------------------------------
 
 
 def test_a_line_of_five_and_four() -> None:
-    # Real balls (k = 1) have radius 1, the one at 10 radius 7. Generated balls: 0.5 and 2.5 at radius 2, then 3.5 and
-    # 3.5 with radius 0 ... so of the real points 1, 2 and 3 and 0 lie within 2 of 0.5 or 1 of 2.5.
+    # Radii at k = 1: real 1, 1, 1, 1, 7; generated 2, 2, 0, 0.
     real = np.array([[0.0], [1.0], [2.0], [3.0], [10.0]])
     generated = np.array([[0.5], [2.5], [20.0], [20.0]])
     found = precision_recall(real, generated, 1)

@@ -1,0 +1,195 @@
+"""Training and sampling: the loop is plain gradient descent on the stated losses; samples are independent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from pipeline.networks.parameters import apply, initialise
+from pipeline.seeds import stream
+from pipeline.systems import Batch, system
+from pipeline.training import exact_float32, sample, train
+from pipeline.training.feed import batches
+from pipeline.trial import TrialConfig
+
+CPU = torch.device("cpu")
+IMAGES = np.random.default_rng(0).integers(0, 256, (120, 1, 8, 8)).astype(np.uint8)
+
+
+def trial(objective: str = "nonsaturating", **training: Any) -> TrialConfig:
+    return TrialConfig.model_validate(
+        {
+            "dataset": {"name": "digits"},
+            "generator": {"name": "dcgan", "width": 4, "latent_dim": 5},
+            "discriminator": {"name": "dcgan", "width": 4},
+            "objective": {"name": objective},
+            "train_samples": 120,
+            "training": {"steps": 6, "batch_size": 16, "ticks": 3, **training},
+        }
+    )
+
+
+def test_the_loop_equals_a_plain_pytorch_loop() -> None:
+    """The same GAN written the way every tutorial does it, from the same start and the same batches."""
+    config = trial(discriminator_steps=2, generator_lr=1e-3, discriminator_lr=5e-4)
+    with exact_float32(1):
+        trained = train(config, IMAGES, IMAGES, CPU)
+    game = system(config, (1, 8, 8))
+    trees = {name: initialise(net, stream(config.id, f"initialise/{name}"), CPU) for name, net in game.networks.items()}
+    modules: dict[str, nn.Module] = {}
+    for name, net in game.networks.items():
+        modules[name] = net.to_empty(device="cpu")
+        modules[name].load_state_dict(trees[name], strict=False)
+    g, d = modules["generator"], modules["discriminator"]
+    g_optimizer = torch.optim.Adam(g.parameters(), lr=1e-3, betas=(0.5, 0.999))
+    d_optimizer = torch.optim.Adam(d.parameters(), lr=5e-4, betas=(0.5, 0.999))
+    feed = batches(torch.from_numpy(IMAGES), 16, 5, config.id)
+    ones, zeros = torch.ones(16), torch.zeros(16)
+    with exact_float32(1):
+        for _ in range(6):
+            for _ in range(2):
+                batch = next(feed)
+                d_optimizer.zero_grad()
+                loss = binary_cross_entropy_with_logits(d(batch.real), ones)
+                loss = loss + binary_cross_entropy_with_logits(d(g(batch.latents).detach()), zeros)
+                loss.backward()
+                d_optimizer.step()
+            g_optimizer.zero_grad()
+            binary_cross_entropy_with_logits(d(g(next(feed).latents)), ones).backward()
+            g_optimizer.step()
+    for name, module in modules.items():
+        for key, parameter in module.named_parameters():
+            torch.testing.assert_close(trained.players[name][key], parameter, rtol=2e-4, atol=2e-6)
+
+
+@pytest.mark.parametrize("objective", ["minimax", "nonsaturating", "wgan_clip", "wgan_gp", "hinge"])
+def test_every_objective_trains_and_is_deterministic(objective: str) -> None:
+    with exact_float32(1):
+        first, second = (train(trial(objective), IMAGES, IMAGES, CPU) for _ in range(2))
+    assert first.status == "completed"
+    assert first.curves == second.curves
+    assert sorted({step for step, _, _ in first.curves}) == [2, 4, 6]
+    assert all(np.isfinite(value) for _, _, value in first.curves)
+    for name, tree in first.players.items():
+        for key, tensor in tree.items():
+            assert torch.equal(tensor, second.players[name][key])
+
+
+def test_clipping_bounds_the_critic_only() -> None:
+    with exact_float32(1):
+        trained = train(trial("wgan_clip"), IMAGES, IMAGES, CPU)
+    assert max(float(p.abs().max()) for p in trained.players["discriminator"].values()) <= 0.01 + 1e-9
+    assert max(float(p.abs().max()) for p in trained.players["generator"].values()) > 0.01
+
+
+def test_a_loss_reaches_only_its_player() -> None:
+    game = system(trial(), (1, 8, 8))
+    players = {name: initialise(net, np.random.default_rng(0), CPU) for name, net in game.networks.items()}
+    batch = Batch(torch.randn(4, 1, 8, 8), torch.randn(4, 5), torch.rand(4))
+    game.losses["discriminator"](players, batch).backward()
+    assert all(p.grad is None for p in players["generator"].values())
+    assert all(p.grad is not None for p in players["discriminator"].values())
+
+
+def test_what_is_not_finite_ends_the_trial_as_diverged() -> None:
+    with exact_float32(1):
+        trained = train(trial("wgan_gp", generator_lr=1e30, discriminator_lr=1e30), IMAGES, IMAGES, CPU)
+    assert trained.status == "diverged"
+    assert trained.error is not None
+    assert "not finite at step" in trained.error
+    assert trained.steps_done < 6
+
+
+def test_data_comes_in_epochs_without_repetition() -> None:
+    data = torch.arange(50.0)[:, None]
+    feed = batches(data, 20, 2, "t")
+    seen = torch.cat([next(feed).real for _ in range(10)]).flatten()
+    for epoch in seen.split(50):
+        assert sorted(epoch.tolist()) == list(range(50))
+    assert not torch.equal(seen[:50], seen[50:100])
+    small = next(batches(data[:8], 20, 2, "t")).real.flatten()
+    assert torch.bincount(small.int()).tolist() in ([2, 2, 2, 2, 3, 3, 3, 3],) or int(torch.bincount(small.int()).min()) >= 2
+
+
+def trained_generator() -> tuple[nn.Module, dict[str, Tensor], TrialConfig]:
+    config = trial()
+    with exact_float32(1):
+        trained = train(config, IMAGES, IMAGES, CPU)
+    return trained.system.networks["generator"], trained.players["generator"], config
+
+
+def test_samples_do_not_depend_on_how_many_are_drawn() -> None:
+    network, tree, config = trained_generator()
+    with exact_float32(1):
+        many = sample(network, tree, 5, 1300, config.id)
+        for count in (1, 37, 500, 501, 1000):
+            np.testing.assert_array_equal(sample(network, tree, 5, count, config.id), many[:count])
+    assert many.shape == (1300, 1, 8, 8)
+    assert many.dtype == np.float32
+    assert 0 <= many.min() <= many.max() <= 1
+
+
+def test_samples_are_not_coupled_through_their_batch() -> None:
+    # With the batch's own statistics, replacing one latent would move every other sample.
+    network, tree, config = trained_generator()
+    with exact_float32(1):
+        alone = sample(network, tree, 5, 40, config.id)
+        latents = torch.from_numpy(stream(config.id, "sampling_latents").standard_normal((40, 5), np.float32))
+        coupled = apply(network, tree, latents).detach().add(1).mul(0.5).numpy()
+    assert np.abs(alone - coupled).max() > 1e-3
+    other = sample(network, tree, 5, 40, "another trial")
+    assert not np.array_equal(alone, other)
+
+
+def test_batch_norm_moments_are_those_of_the_finished_generator() -> None:
+    # A layer's output under evaluation has mean b and sd |w|, as in training, over fresh latents.
+    network, tree, config = trained_generator()
+    with exact_float32(1):
+        samples = sample(network, tree, 5, 5000, config.id)
+        latents = torch.from_numpy(np.random.default_rng(5).standard_normal((5000, 5), np.float32))
+        trained = apply(network, tree, latents).detach().add(1).mul(0.5).numpy()
+    np.testing.assert_allclose(samples.mean(0), trained.mean(0), atol=0.02)
+    np.testing.assert_allclose(samples.std(0), trained.std(0), atol=0.02)
+
+
+def test_a_repeated_latent_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, tree, config = trained_generator()
+
+    class Broken:
+        def standard_normal(self, shape: tuple[int, int], dtype: Any) -> np.ndarray:
+            return np.zeros(shape, dtype)
+
+    monkeypatch.setattr("pipeline.training.sampling.stream", lambda key, role: Broken())
+    with pytest.raises(AssertionError, match="share a latent"):
+        sample(network, tree, 5, 10, config.id)
+
+
+def test_the_policy_is_put_back() -> None:
+    before = (torch.get_num_threads(), torch.backends.cudnn.allow_tf32)
+    with exact_float32(1):
+        assert torch.get_num_threads() == 1
+        assert not torch.backends.cuda.matmul.allow_tf32
+    assert (torch.get_num_threads(), torch.backends.cudnn.allow_tf32) == before
+
+
+def test_points_learn_where_the_data_is() -> None:
+    ring = np.stack([np.cos(np.arange(8)), np.sin(np.arange(8))], 1).astype(np.float32).repeat(50, 0) * 0.1 + 3
+    config = TrialConfig.model_validate(
+        {
+            "dataset": {"name": "gaussian_ring"},
+            "generator": {"name": "mlp", "width": 32, "latent_dim": 2},
+            "discriminator": {"name": "mlp", "width": 32},
+            "objective": {"name": "nonsaturating"},
+            "train_samples": 400,
+            "training": {"steps": 800, "generator_lr": 2e-3, "discriminator_lr": 2e-3},
+        }
+    )
+    with exact_float32(1):
+        trained = train(config, ring, ring, CPU)
+        points = sample(trained.system.networks["generator"], trained.players["generator"], 2, 500, config.id)
+    assert np.linalg.norm(points.mean(0) - 3) < 1.0  # it began at the origin, 4.2 away

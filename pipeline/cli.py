@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
-import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.errors import InputError
 from pipeline.study import Study
@@ -24,7 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-out = Console()
+# Only a terminal has a width to fit into.
+out = Console(width=None if sys.stdout.isatty() else 10_000)
 
 StudyFile = Annotated[
     Path, typer.Argument(metavar="STUDY", help="A study file, e.g. studies/quickstart.yaml.")
@@ -40,7 +43,10 @@ Overrides = Annotated[
 EngineName = Annotated[
     str, typer.Option("--engine", help="ray (this machine's cores, or --address) or inline.")
 ]
-Address = Annotated[str | None, typer.Option("--address", help="HOST:PORT of a running Ray head, or auto.")]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", envvar="RAY_ADDRESS", help="HOST:PORT of a running Ray head, or auto."),
+]
 DataRoot = Annotated[
     Path | None, typer.Option("--data-root", help="Folder of image sets [default: $BIRTHDAY_DATA].")
 ]
@@ -55,15 +61,16 @@ Mirror = Annotated[
 def main() -> None:
     """Entry point: a user's mistake is one line and exit code 2."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    warnings.filterwarnings("ignore", category=FutureWarning)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
         app()
     except InputError as error:
         print(f"birthday: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("birthday: stopped; the same command goes on where this one ended", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == 130:  # what typer makes of a KeyboardInterrupt
+            print("birthday: stopped; the same command goes on where this one ended", file=sys.stderr)
+        raise
 
 
 def _load(file: Path, overrides: list[str] | None, quick: bool = False) -> Study:
@@ -83,16 +90,17 @@ def plan(
     study = _load(study_file, overrides, quick)
     trials = study.trials()
     data = load_data(trials, data_root)
-    out.print(f"[bold]{study.study}[/]: {study.question}")
-    axes = Table("axis", "values", box=None)
-    for key, values in study.axes().items():
-        axes.add_row(key, ", ".join(str(v) for v in values))
-    out.print(axes)
+    print(f"{study.study}: {study.question}")
+    _show(("axis", "values"), ((key, ", ".join(map(str, values))) for key, values in study.axes().items()))
     seconds = sum(predicted_seconds(t, data[data_key(t)].sample_shape) for t in trials)
-    protocol = f"{study.measure.samples} samples each, {', '.join(study.measure.embeddings)}, {study.measure.tau_rule()}"
-    out.print(f"{len(trials)} trials; measured: {protocol}")
-    out.print(
-        f"predicted: {duration(seconds)} of one CPU core's training, {duration(seconds / 2)} on two (within a factor of two)"
+    embeddings = ", ".join(study.measure.embeddings)
+    print(
+        f"{len(trials)} trials; "
+        f"measured: {study.measure.samples} samples each, {embeddings}, {study.measure.tau_rule()}"
+    )
+    print(
+        f"predicted: {duration(seconds)} of one CPU core's training, {duration(seconds / 2)} on two "
+        "(within a factor of two)"
     )
 
 
@@ -125,8 +133,8 @@ def run(
         mirror=mlflow,
         progress=for_terminal(),
     )
-    out.print(f"tables: {finished.root}", soft_wrap=True)
-    out.print(f"next:   birthday report {finished.root}", soft_wrap=True)
+    print(f"tables: {finished.root}")
+    print(f"next:   birthday report {finished.root}")
 
 
 @app.command()
@@ -139,14 +147,13 @@ def status(run_path: RunPath) -> None:
     rows = found.table("trials")
     rows = rows[rows["trial_id"].isin(planned)]
     counts = rows["status"].value_counts().to_dict()
-    out.print(
-        f"[bold]{found.study.study}[/]: {len(rows)} of {len(planned)} trials done, {len(planned) - len(rows)} missing"
-    )
+    missing = len(planned) - len(rows)
+    print(f"{found.study.study}: {len(rows)} of {len(planned)} trials done, {missing} missing")
     for name, count in sorted(counts.items()):
-        out.print(f"  {name}: {count}")
+        print(f"  {name}: {count}")
     failures = rows[rows["status"] != "completed"].sort_values("finished_at").tail(10)
     for _, row in failures.iterrows():
-        out.print(f"  {row['trial_id']} {row['status']}: {row['error']}", soft_wrap=True, markup=False)
+        print(f"  {row['trial_id']} {row['status']}: {row['error']}")
 
 
 @app.command()
@@ -167,8 +174,8 @@ def measure(
         assign(document, text)
     study = Study.parse(document, f"{run_path.rstrip('/')}/study.yaml")
     count = execute(run_path, study, engine=engine, address=address, data_root=data_root)
-    out.print(f"measured {count} generators: {study.measure.tau_rule()}, {study.measure.samples} samples")
-    out.print(f"next:   birthday report {run_path}", soft_wrap=True)
+    print(f"measured {count} generators: {study.measure.tau_rule()}, {study.measure.samples} samples")
+    print(f"next:   birthday report {run_path}")
 
 
 @app.command()
@@ -181,7 +188,7 @@ def report(
     """Write the report of a run from its tables alone: HTML, Markdown, figures, CSV."""
     import reports
 
-    out.print(str(reports.build(run_path, target)), soft_wrap=True)
+    print(reports.build(run_path, target))
 
 
 @app.command()
@@ -223,14 +230,13 @@ def search(
 
     study = _load(study_file, overrides, quick)
     found = execute(study, runs, trials=trials, engine=engine, address=address, data_root=data_root)
-    table = Table(
-        "suggestion", "state", study.search.objective.metric if study.search else "", "settings", box=None
-    )
+    metric = study.search.objective.metric if study.search else ""
+    rows = []
     for s in found.suggestions:
-        value = "" if s.value is None else f"{s.value:.4f}"
-        table.add_row(str(s.number), s.state, value, ", ".join(f"{k}={v}" for k, v in s.settings.items()))
-    out.print(table)
-    out.print(f"best:   {found.best_study}", soft_wrap=True)
+        settings = ", ".join(f"{key}={value}" for key, value in s.settings.items())
+        rows.append((str(s.number), s.state, "" if s.value is None else f"{s.value:.4f}", settings))
+    _show(("suggestion", "state", metric, "settings"), rows)
+    print(f"best:   {found.best_study}")
 
 
 @app.command()
@@ -238,10 +244,7 @@ def datasets(data_root: DataRoot = None) -> None:
     """List the data sets, and where each was found."""
     from pipeline import datasets as room
 
-    table = Table("name", "what", "where", box=None)
-    for name, description, where in room.available(data_root):
-        table.add_row(name, description, where)
-    out.print(table)
+    _show(("name", "what", "where"), room.available(data_root))
 
 
 @app.command()
@@ -269,14 +272,10 @@ def doctor(runs: Runs = "runs", data_root: DataRoot = None) -> None:
     """Check what is installed and usable here, and say what to do about what is missing."""
     from pipeline.doctor import checks
 
-    table = Table("", "check", "found", "what to do", box=None)
-    broken = False
-    for check in checks(Path(runs), data_root):
-        mark = {True: "[green]ok[/]", False: "[red]no[/]", None: "[yellow]-[/]"}[check.ok]
-        broken |= check.ok is False
-        table.add_row(mark, check.name, check.found, check.advice)
-    out.print(table)
-    raise typer.Exit(1 if broken else 0)
+    marks = {True: Text("ok", "green"), False: Text("no", "red"), None: Text("-", "yellow")}
+    found = checks(Path(runs), data_root)
+    _show(("", "check", "found", "what to do"), ((marks[c.ok], c.name, c.found, c.advice) for c in found))
+    raise typer.Exit(1 if any(check.ok is False for check in found) else 0)
 
 
 @app.command()
@@ -285,10 +284,15 @@ def schema() -> None:
     print(json.dumps(Study.model_json_schema(), indent=2))
 
 
-def _list(rows: dict[str, str | None]) -> None:
-    table = Table("name", "what", box=None)
-    for name, text in rows.items():
-        table.add_row(name, " ".join((text or "").split()))
+def _list(rows: Mapping[str, str | None]) -> None:
+    _show(("name", "what"), ((name, " ".join((text or "").split())) for name, text in rows.items()))
+
+
+def _show(columns: tuple[str, ...], rows: Iterable[tuple[str | Text, ...]]) -> None:
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        # Brackets in a path or a value are no markup.
+        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     out.print(table)
 
 

@@ -38,7 +38,7 @@ _Loader.add_implicit_resolver(
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str):
             raise yaml.constructor.ConstructorError(
                 None, None, f"key {key!r} is not text", key_node.start_mark
@@ -48,7 +48,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
                 None, None, f"key {key!r} stands twice", key_node.start_mark
             )
         seen.add(key)
-    return dict(loader.construct_pairs(node, deep=True))  # type: ignore[no-untyped-call]
+    return dict(loader.construct_pairs(node, deep=True))
 
 
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
@@ -56,7 +56,7 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 def parse_yaml(text: str) -> Any:
     """Plain data of a YAML text. Raises yaml.YAMLError."""
-    return yaml.load(text, Loader=_Loader)  # noqa: S506 - derived from SafeLoader
+    return yaml.load(text, Loader=_Loader)  # derived from SafeLoader
 
 
 def dump_yaml(document: dict[str, Any]) -> str:

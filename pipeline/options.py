@@ -1,8 +1,8 @@
 """The vocabulary: every data set, network, objective and training option a study may name.
 
 Only names, types and defaults live here, so that a study can be read and checked where torch is not
-installed. The rooms `datasets/`, `networks/`, `objectives/` and `systems/` hold what the names mean; a test keeps
-both in step. A default, once released, is never changed: trial ids leave defaults out (see `trial.py`).
+installed. The rooms `datasets/`, `networks/`, `objectives/` and `systems/` hold what the names mean; a test
+keeps both in step. A default, once released, is never changed: trial ids leave defaults out (see `trial.py`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Options(BaseModel):
         return data
 
 
-# --- data sets ---------------------------------------------------------------------------------------------------
+# --- data sets -------------------------------------------------------------------------------------------
 
 
 class Digits(Options):
@@ -97,13 +97,15 @@ DatasetOptions = Annotated[
     Digits | Mnist | FashionMnist | ImageFolder | GaussianRing | GaussianGrid, Field(discriminator="name")
 ]
 
-# --- networks ----------------------------------------------------------------------------------------------------
+# --- networks --------------------------------------------------------------------------------------------
 
 Normalization = Literal["auto", "batch", "layer", "none"]
 
 
 class DcganGenerator(Options):
-    """Radford, Metz, Chintala 2016: transposed convolutions; `width` channels before the image, doubling inwards."""
+    """Radford, Metz, Chintala 2016: transposed convolutions; `width` channels before the image, doubling
+    inwards.
+    """
 
     name: Literal["dcgan"]
     width: Count = 64
@@ -143,7 +145,7 @@ class MlpDiscriminator(Options):
 GeneratorOptions = Annotated[DcganGenerator | MlpGenerator, Field(discriminator="name")]
 DiscriminatorOptions = Annotated[DcganDiscriminator | MlpDiscriminator, Field(discriminator="name")]
 
-# --- objectives --------------------------------------------------------------------------------------------------
+# --- objectives ------------------------------------------------------------------------------------------
 
 
 class Minimax(Options):
@@ -182,11 +184,13 @@ ObjectiveOptions = Annotated[
     Minimax | NonSaturating | WassersteinClip | WassersteinPenalty | Hinge, Field(discriminator="name")
 ]
 
-# --- training ----------------------------------------------------------------------------------------------------
+# --- training --------------------------------------------------------------------------------------------
 
 
 class TrainingOptions(Options):
-    """One generator step counts as one step; every `discriminator_steps` discriminator updates come before it."""
+    """One generator step counts as one step; every `discriminator_steps` discriminator updates come before
+    it.
+    """
 
     steps: Count = 2000
     batch_size: Annotated[int, Field(ge=2)] = 64

@@ -1,4 +1,4 @@
-"""How a running study shows itself: a live display on a terminal, plain lines elsewhere, nothing in a library call."""
+"""How a running study shows itself: a live display on a terminal, lines elsewhere, or nothing."""
 
 from __future__ import annotations
 

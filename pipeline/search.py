@@ -1,5 +1,5 @@
-"""Optuna over a study's `search:` space. Each suggestion is ordinary trials on the same engine; only the driver asks and
-tells, always in the same order, so a seed gives the same suggestions again.
+"""Optuna over a study's `search:` space. Each suggestion is ordinary trials on the same engine; only the
+driver asks and tells, always in the same order, so a seed gives the same suggestions again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Suggestion(NamedTuple):
 
 
 class Search(NamedTuple):
-    """What a search found; `best_study` is the path of a study at the best setting, on seeds not used for tuning."""
+    """What a search found; `best_study`: path of a study at the best setting, on fresh seeds."""
 
     suggestions: list[Suggestion]
     best_study: str
@@ -51,7 +51,7 @@ def search(
     address: str | None = None,
     data_root: Path | None = None,
 ) -> Search:
-    """Carry out or resume a study's search in `runs/<study name>-search`, until `trials` suggestions have ended.
+    """Carry out or resume a search in `runs/<study name>-search` until `trials` suggestions have ended.
 
     Raises InputError if the study has no search, or if no suggestion succeeded.
     """
@@ -62,9 +62,11 @@ def search(
         raise InputError(f"--runs {runs}: a search keeps its journal on a local disk; name a directory")
     searched = study.model_copy(update={"study": f"{study.study}-search"})
     target = Run(f"{str(runs).rstrip('/')}/{searched.study}")
-    bench = prepare(searched, [study.resolve({})], data_root)
+    # Every setting a suggestion may take is checked alone, together with the data set it may name.
+    corners = [{key: value} for key, choice in options.space.items() for value in _ends(choice)]
+    bench = prepare(searched, [study.resolve(s) for s in [{}, *corners]], engine, address, data_root)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with target.writing():
+    with started(engine, searched, address) as worker, target.writing():
         target.save_study(searched)
         bench.save_controls(target)
         direction = options.objective.direction
@@ -80,14 +82,11 @@ def search(
         tuner.sampler = _sampler(options, len(tuner.trials))
         _requeue(tuner)
         wanted = trials or options.trials
-        with started(engine, searched, address) as worker:
-            while (
-                ended := sum(t.state.is_finished() and t.state != TrialState.FAIL for t in tuner.trials)
-            ) < wanted:
-                if len(tuner.trials) >= 3 * wanted:
-                    break  # most suggestions fail: the report of failures is worth more than further ones
-                asked = [tuner.ask(_space(options)) for _ in range(min(worker.slots, wanted - ended))]
-                _evaluate(asked, tuner, study, bench, worker, target)
+        while (ended := _ended(tuner)) < wanted:
+            if len(tuner.trials) >= 3 * wanted:
+                break  # most suggestions fail: the report of failures is worth more than further ones
+            asked = [tuner.ask(_space(options)) for _ in range(min(worker.slots, wanted - ended))]
+            _evaluate(asked, tuner, study, bench, worker, target)
         suggestions = [Suggestion(t.number, t.state.name.lower(), t.value, t.params) for t in tuner.trials]
         if not any(t.state == TrialState.COMPLETE for t in tuner.trials):
             raise InputError(
@@ -98,7 +97,7 @@ def search(
 
 
 def best_study(study: Study, settings: dict[str, Any]) -> Study:
-    """The study at fixed settings, measured on seeds that the search never saw: the tuned score itself is too good."""
+    """The study at fixed settings, on seeds that the search never saw: the tuned score itself is too good."""
     assert study.search is not None
     document = study.model_dump(mode="json", exclude_none=True)
     del document["search"]
@@ -162,6 +161,10 @@ def _objective(target: Run, trial: TrialConfig, study: Study) -> float | None:
     return float(row[metric])
 
 
+def _ended(tuner: optuna.Study) -> int:
+    return sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in tuner.trials)
+
+
 def _requeue(tuner: optuna.Study) -> None:
     """Suggestions whose driver died are proposed again; trials they finished are found in the store."""
     for trial in tuner.get_trials(states=(TrialState.RUNNING,)):
@@ -171,6 +174,10 @@ def _requeue(tuner: optuna.Study) -> None:
 
 def _space(options: SearchOptions) -> dict[str, BaseDistribution]:
     return {key: _distribution(choice) for key, choice in options.space.items()}
+
+
+def _ends(choice: FloatRange | IntRange | Categories) -> list[Any]:
+    return choice.values if isinstance(choice, Categories) else [choice.low, choice.high]
 
 
 def _distribution(choice: FloatRange | IntRange | Categories) -> BaseDistribution:

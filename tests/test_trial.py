@@ -28,7 +28,12 @@ BASE: dict[str, Any] = {
 def test_different_content_different_id(width: int, seed: int, rate: float) -> None:
     a = TrialConfig.model_validate(BASE)
     b = TrialConfig.model_validate(
-        {**BASE, "seed": seed, "discriminator": {"name": "dcgan", "width": width}, "training": {"generator_lr": rate}}
+        {
+            **BASE,
+            "seed": seed,
+            "discriminator": {"name": "dcgan", "width": width},
+            "training": {"generator_lr": rate},
+        }
     )
     assert (a.id == b.id) == (a == b)
 

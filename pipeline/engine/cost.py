@@ -7,11 +7,12 @@ from collections.abc import Callable
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from pipeline.systems import system
+from pipeline.systems import Players, make_system
 from pipeline.trial import TrialConfig
 
-# Seconds of one update of a player beyond its arithmetic, and the arithmetic that small convolutions reach, fitted to
-# DCGANs on 8x8 to 28x28 images on one core of a 2.6 GHz Xeon (AVX-512). Good for a factor of two on other CPU cores.
+# Seconds of one update of a player beyond its arithmetic, and the arithmetic that small convolutions reach,
+# fitted to DCGANs on 8x8 to 28x28 images on one core of a 2.6 GHz Xeon (AVX-512). Good for a factor of two on
+# other CPU cores.
 SECONDS_PER_UPDATE = 2.2e-3
 FLOPS_PER_SECOND = 5.5e10
 
@@ -21,9 +22,9 @@ def flops_per_step(trial: TrialConfig, sample_shape: tuple[int, ...]) -> float:
 
     A backward pass costs about two forward ones; a gradient penalty about six of the discriminator's.
     """
-    game = system(trial, sample_shape)
+    game = make_system(trial, sample_shape)
     size = trial.training.batch_size
-    players = {player: dict(network.named_parameters()) for player, network in game.networks.items()}
+    players: Players = {p: dict(network.named_parameters()) for p, network in game.networks.items()}
     with torch.no_grad(), torch.device("meta"):
         generator = _flops(lambda: game.generate(players, torch.empty(size, game.latent_dim)))
         discriminator = _flops(lambda: game.score(players, torch.empty(size, *sample_shape)))

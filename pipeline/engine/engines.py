@@ -17,7 +17,7 @@ class Task(NamedTuple):
 
 
 class Done(NamedTuple):
-    """A finished task: its value, or why its worker died (`lost` or `out_of_memory`) after how many attempts."""
+    """A finished task: its value, or why its worker died (`lost`, `out_of_memory`), and the attempts made."""
 
     task: Task
     value: Any = None

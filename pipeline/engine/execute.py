@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -36,31 +37,28 @@ def run(
 ) -> Run:
     """Carry out what is missing of a study and return its run, `runs/<study name>`.
 
-    engine: `ray` (a local one, or the cluster at `address`) or `inline`. limit: at most this many trials now. mirror: write
-    to MLflow too. Raises InputError before anything is written if the study cannot be carried out; a trial's
-    failure is a row and no error.
+    engine: `ray` (a local one, or the cluster at `address`) or `inline`. limit: at most this many trials now.
+    mirror: write to MLflow too. Raises InputError before anything is written if the study cannot be carried
+    out; a trial's failure is a row and no error.
     """
     trials = study.trials()
-    bench = prepare(study, trials, data_root)
+    bench = prepare(study, trials, engine, address, data_root)
     target = Run(f"{str(runs).rstrip('/')}/{study.study}")
-    with target.writing():
+    # The engine first: a study that cannot start leaves nothing behind.
+    with started(engine, study, address, any(_left(target, study))) as worker, target.writing():
+        missing, again = _left(target, study)  # anew, since another driver may have been at work until now
         target.save_study(study)
         bench.save_controls(target)
-        done = target.done()
-        missing = [t for t in trials if t.id not in done]
-        again = _unmeasured(target, study, [t for t in trials if t.id in done])
         watch = progress or Silent()
-        watch.start(study.study, len(trials), len(trials) - len(missing))
-        pending = missing[:limit]
-        with (
-            started(engine, study, address, bool(pending or again)) as worker,
-            mirroring(target, runs, mirror) as tell,
-        ):
-            for finished in bench.train(pending, worker, target):
-                tell(finished)
-                watch.advance(finished)
-            bench.measure(again, worker, target)
-        watch.finish()
+        with mirroring(target, runs, mirror) as tell:
+            watch.start(study.study, len(trials), len(trials) - len(missing))
+            try:
+                for finished in bench.train(missing[:limit], worker, target):
+                    tell(finished)
+                    watch.advance(finished)
+                bench.measure(again, worker, target)
+            finally:
+                watch.finish()
     return target
 
 
@@ -72,7 +70,7 @@ def measure(
     address: str | None = None,
     data_root: Path | None = None,
 ) -> int:
-    """Measure a run's trained generators under `study.measure`, training nothing; returns how many were measured.
+    """Measure a run's trained generators under `study.measure`; trains nothing. Returns how many.
 
     Rows of other protocols stay. The run's study takes over the new protocol, so its report shows it.
     """
@@ -82,15 +80,12 @@ def measure(
         raise InputError(
             "--set: only measure.… and controls.… can change without training; use `birthday run`"
         )
-    trials = study.trials()
-    bench = prepare(study, trials, data_root)
-    with target.writing():
-        done = target.done()
-        again = _unmeasured(target, study, [t for t in trials if t.id in done])
+    bench = prepare(study, study.trials(), engine, address, data_root)
+    with started(engine, study, address, bool(_left(target, study)[1])) as worker, target.writing():
+        again = _left(target, study)[1]
         bench.save_controls(target)
         target.save_study(study)
-        with started(engine, study, address, bool(again)) as worker:
-            bench.measure(again, worker, target)
+        bench.measure(again, worker, target)
     return len(again)
 
 
@@ -113,7 +108,7 @@ class Bench(NamedTuple):
     def measure(self, trials: list[TrialConfig], worker: Engine, target: Run) -> None:
         """Measure trained trials under the study's protocol."""
         shared = {key: worker.share(context) for key, context in self.contexts.items()}
-        tasks = (Task(t.id, shared[data_key(t)], (t, target.artifact(t.id, WEIGHTS))) for t in trials)
+        tasks = (Task(t.id, shared[data_key(t)], (t, _weights(target, t))) for t in trials)
         for batch in worker.run(measure_trial, tasks):
             for done in batch:
                 if done.lost or done.value.error:
@@ -136,32 +131,52 @@ class Bench(NamedTuple):
         return finished
 
 
-def prepare(study: Study, trials: list[TrialConfig], data_root: Path | None) -> Bench:
+def prepare(
+    study: Study, trials: list[TrialConfig], engine: str, address: str | None, data_root: Path | None
+) -> Bench:
     """Load and check everything the trials need, and lay the rulers. Raises InputError; writes nothing."""
+    if engine not in ("ray", "inline"):
+        raise InputError(f"--engine {engine}: is not one of ray, inline")
+    cores = len(os.sched_getaffinity(0))
+    if engine == "inline" or address is None:
+        for name, have in (("cpus", cores), ("gpus", torch.cuda.device_count())):
+            wanted = getattr(study.resources, name)
+            if wanted > have:
+                raise InputError(
+                    f"resources.{name}: {wanted:g}: this machine has {have}, so no trial could ever start"
+                )
     device = "cuda" if study.resources.gpus else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"resources.gpus: {study.resources.gpus:g}: torch sees no CUDA device here")
     contexts: dict[str, Context] = {}
     controls: dict[str, Rows] = {}
     version = commit()
-    with exact_float32(study.resources.cpus):
+    with exact_float32(min(study.resources.cpus, cores)):
         for key, data in load_data(trials, data_root).items():
             found, controls[key] = rulers(study, data)
             contexts[key] = Context(data, found, study.resources.cpus, device, version)
     return Bench(study, contexts, controls)
 
 
-def _unmeasured(target: Run, study: Study, trials: list[TrialConfig]) -> list[TrialConfig]:
-    """Trained trials without rows under the study's protocol."""
+def _left(target: Run, study: Study) -> tuple[list[TrialConfig], list[TrialConfig]]:
+    """The study's trials without an end, and those that were trained but not measured under its protocol."""
     rows, ends = target.table("collisions"), target.table("trials")
     rows = rows[(rows["tau_rule"] == study.measure.tau_rule()) & (rows["samples"] == study.measure.samples)]
     measured = set(zip(rows["trial_id"], rows["embedding"], strict=True))
-    completed = set(ends.loc[ends["status"] == "completed", "trial_id"])
-    return [
-        t
-        for t in trials
-        if t.id in completed and any((t.id, e) not in measured for e in study.measure.embeddings)
+    done, completed = set(ends["trial_id"]), set(ends.loc[ends["status"] == "completed", "trial_id"])
+    trials = study.trials()
+    wanted = study.measure.embeddings
+    return [t for t in trials if t.id not in done], [
+        t for t in trials if t.id in completed and any((t.id, e) not in measured for e in wanted)
     ]
+
+
+def _weights(target: Run, trial: TrialConfig) -> bytes:
+    try:
+        return target.artifact(trial.id, WEIGHTS)
+    except FileNotFoundError:
+        raise InputError(
+            f"{target.root}/artifacts/{trial.id}/{WEIGHTS}: is missing; "
+            "without it a trial cannot be measured again"
+        ) from None
 
 
 def _save(target: Run, finished: list[Finished]) -> None:
@@ -177,8 +192,6 @@ def _save(target: Run, finished: list[Finished]) -> None:
 @contextlib.contextmanager
 def started(name: str, study: Study, address: str | None, wanted: bool = True) -> Iterator[Engine]:
     """The engine of that name; a run with nothing left to do starts no Ray."""
-    if name not in ("ray", "inline"):
-        raise InputError(f"--engine {name}: is not one of ray, inline")
     engine: Engine = Inline()
     if name == "ray" and wanted:
         # Imported late: a machine without Ray can still run studies inline.
@@ -194,11 +207,11 @@ def started(name: str, study: Study, address: str | None, wanted: bool = True) -
 
 @contextlib.contextmanager
 def mirroring(target: Run, runs: str | Path, wanted: bool) -> Iterator[Callable[[list[Finished]], None]]:
-    """A function that mirrors finished trials to MLflow; what an earlier driver left unmirrored comes first."""
+    """A function that mirrors finished trials to MLflow; first what an earlier driver left unmirrored."""
     if not wanted:
         yield lambda finished: None
         return
-    mirror = Mirror(str(runs))
+    mirror = Mirror(str(runs), os.environ.get("MLFLOW_TRACKING_URI"))
     mirror.catch_up(target)
     study = target.study
 

@@ -19,7 +19,7 @@ NEIGHBOURS = 3  # Kynkaanniemi et al. 2019
 
 
 class Subject(NamedTuple):
-    """Whose samples: source and id as they stand in the tables, uint8 images, float32 images in [0, 1], or points."""
+    """Whose samples: source and id as in the tables; uint8 images, float32 images in [0, 1], or points."""
 
     source: str
     trial_id: str
@@ -30,8 +30,8 @@ class Subject(NamedTuple):
 def measure(subject: Subject, ruler: Ruler, data: DataSet, train: np.ndarray | None) -> Rows:
     """Distances, collisions, closest pairs and a grid of the subject's samples.
 
-    train: the images that the subject was trained on, among which the closest pairs look for their origin; None for subjects
-    that were not trained.
+    train: the images that the subject was trained on, among which the closest pairs look for their origin;
+    None for subjects that were not trained.
     """
     vectors = support.embed(ruler.embedding, subject.samples)
     search = support.search_pairs(vectors, ruler.tau)
@@ -54,7 +54,7 @@ def measure(subject: Subject, ruler: Ruler, data: DataSet, train: np.ndarray | N
     }
     distances = [
         {**measured, "low": float(low), "high": float(high), "count": int(count), **accuracy}
-        for low, high, count in zip(h.low, h.high, h.count, strict=True)
+        for low, high, count in zip(h.low, h.high, h.counts, strict=True)
     ]
     pairs = _closest(subject, search.closest, vectors, ruler, data, train)
     grid = [
@@ -106,7 +106,12 @@ def _closest(
     for rank, (first, second, distance) in enumerate(
         zip(*(c[:CLOSEST_SHOWN] for c in closest), strict=True), 1
     ):
-        row = {"rank": rank, "first": int(first), "second": int(second), "distance": float(distance)}
+        row: dict[str, Any] = {
+            "rank": rank,
+            "first": int(first),
+            "second": int(second),
+            "distance": float(distance),
+        }
         if images:
             row |= _shape(subject.samples[first])
             row |= {

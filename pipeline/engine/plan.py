@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline import datasets
 from pipeline.datasets import DataSet
 from pipeline.errors import InputError
-from pipeline.systems import system
+from pipeline.systems import make_system
 from pipeline.trial import TrialConfig, content_hash
 
 
@@ -20,8 +20,8 @@ def data_key(trial: TrialConfig) -> str:
 def load_data(trials: list[TrialConfig], data_root: Path | None) -> dict[str, DataSet]:
     """Every data set the trials need, by `data_key`.
 
-    Raises InputError if one is missing or damaged, has too few samples, or does not fit the networks: all of it before the
-    first trial.
+    Raises InputError if one is missing or damaged, has too few samples, or does not fit the networks: all of
+    it before the first trial.
     """
     found: dict[str, DataSet] = {}
     checked: set[str] = set()
@@ -30,20 +30,18 @@ def load_data(trials: list[TrialConfig], data_root: Path | None) -> dict[str, Da
         if key not in found:
             found[key] = datasets.load(trial.dataset, data_root)
         data = found[key]
-        if trial.train_samples > len(data.train):
-            raise InputError(
-                f"train_samples: {trial.train_samples}: {data.name} has {len(data.train)} training samples"
-            )
+        data.subset(trial.train_samples, trial.seed)
         shape = content_hash(
             trial.model_dump(mode="json", include={"dataset", "generator", "discriminator", "objective"})
         )
         if shape not in checked:
             checked.add(shape)
             try:
-                system(trial, data.sample_shape)
+                make_system(trial, data.sample_shape)
             except ValueError as error:
                 raise InputError(
-                    f"dataset {trial.dataset.name!r} with generator {trial.generator.name!r} and discriminator {trial.discriminator.name!r}: {error}"
+                    f"dataset {trial.dataset.name!r} with generator {trial.generator.name!r} "
+                    f"and discriminator {trial.discriminator.name!r}: {error}"
                 ) from None
     return found
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -16,29 +19,40 @@ from pipeline.errors import InputError
 from pipeline.study import ResourceOptions
 
 ATTEMPTS = 3
-# Seconds without a finished trial after which the driver looks whether tasks can still be placed.
-PATIENCE = 30.0
+# Seconds without a finished trial after which the driver looks whether trials can still be placed.
+PATIENCE = 600.0
+# What opens an HTTP/2 connection, and so gRPC's: the preface and an empty frame of settings (RFC 9113, 3.4).
+_HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 
 
 class RayEngine:
     """A bounded number of tasks in flight; a task whose worker dies is tried again.
 
-    Workers are kept between tasks (also with GPUs, where Ray's default is a new process per task): importing torch and starting
-    CUDA costs more than many a trial. Nothing leaks, since a trial draws from no global random state and sets its own threads.
+    Workers are kept between tasks (also with GPUs, where Ray's default is a new process per task): importing
+    torch and starting CUDA costs more than many a trial. Nothing leaks, since a trial draws from no global
+    random state and sets its own threads. Without an address, a Ray that the process has joined already is
+    used and left as it is.
     """
 
     def __init__(self, resources: ResourceOptions, address: str | None = None) -> None:
         self.resources = resources
-        self._connect(address)
-        self.slots = self._slots(address)
+        self.address = address
+        self._started = address is not None or not ray.is_initialized()
+        if self._started:
+            _connect(address)
+        try:
+            self.slots = self._slots()
+        except InputError:
+            self.close()
+            raise
 
     def share(self, value: Any) -> Any:
         return ray.put(value)
 
     def run(self, function: Callable[..., Any], tasks: Iterable[Task]) -> Iterator[list[Done]]:
-        # Our own attempts instead of Ray's: they are counted, and a trial that kills its worker ends as a row.
+        # Our own attempts instead of Ray's: they are counted, and a trial that kills workers ends as a row.
         options = {"num_cpus": self.resources.cpus, "num_gpus": self.resources.gpus}
-        remote = ray.remote(max_retries=0, max_calls=0, **options)(function)
+        remote: Any = ray.remote(**options, max_retries=0, max_calls=0)(function)  # type: ignore[call-overload]
         waiting = iter(tasks)
         in_flight: dict[Any, tuple[Task, int]] = {}
 
@@ -50,6 +64,7 @@ class RayEngine:
         while in_flight:
             ready, _ = ray.wait(list(in_flight), num_returns=1, timeout=PATIENCE)
             if not ready:
+                self._slots()
                 continue
             # Whatever else is there by now comes along: one commit for all of it.
             ready, _ = ray.wait(list(in_flight), num_returns=len(in_flight), timeout=0)
@@ -67,40 +82,47 @@ class RayEngine:
                 submit(task, 1)
 
     def close(self) -> None:
-        ray.shutdown()
+        if self._started:
+            ray.shutdown()
 
-    def _connect(self, address: str | None) -> None:
-        quiet = {"logging_level": "error", "log_to_driver": False}
-        if address is None:
-            ray.init(num_cpus=len(os.sched_getaffinity(0)), include_dashboard=False, **quiet)
-            return
-        if address != "auto":
-            _check_reachable(address)
-        try:
-            ray.init(address=address, **quiet)
-        except (ConnectionError, RayError, RuntimeError, ValueError) as error:
-            raise InputError(
-                f"--address {address}: cannot join the Ray cluster: {' '.join(str(error).split())[:300]}"
-            ) from None
-
-    def _slots(self, address: str | None) -> int:
-        have = ray.cluster_resources()
+    def _slots(self) -> int:
+        """How many tasks fit at once. Raises InputError if none ever could."""
+        have: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         wanted = {"CPU": float(self.resources.cpus), "GPU": self.resources.gpus}
         for name, amount in wanted.items():
             if amount > have.get(name, 0.0):
-                where = f"the cluster at {address}" if address else "this machine"
-                self.close()
+                where = f"the cluster at {self.address}" if self.address else "the local Ray"
                 raise InputError(
-                    f"resources.{name.lower()}s: {amount:g}: {where} has {have.get(name, 0.0):g} {name}, so no trial could ever start"
+                    f"resources.{name.lower()}s: {amount:g}: {where} has {have.get(name, 0.0):g} {name}, "
+                    "so no trial could ever start"
                 )
         return max(1, int(min(have[name] / amount for name, amount in wanted.items() if amount)))
+
+
+def _connect(address: str | None) -> None:
+    quiet: Any = {"logging_level": logging.ERROR, "log_to_driver": False}
+    before = signal.getsignal(signal.SIGTERM)
+    if address is None:
+        cores = len(os.sched_getaffinity(0))
+        # `local`: a Ray that somebody else started on this machine is not ours to use.
+        ray.init("local", num_cpus=cores, include_dashboard=False, **quiet)
+    else:
+        _check_reachable(address)
+        try:
+            ray.init(address, **quiet)
+        except (ConnectionError, RayError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise InputError(f"--address {address}: cannot join the Ray cluster: {reason}") from None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)  # Ray has put its own in its place
 
 
 def _result(reference: Any, task: Task, attempt: int) -> Done:
     try:
         return Done(task, ray.get(reference), attempts=attempt)
     except RayTaskError as error:
-        raise error.as_instanceof_cause() from None  # a defect of ours: trials catch their own failures
+        # A defect of ours: trials catch their own failures.
+        raise error.as_instanceof_cause() from None  # type: ignore[no-untyped-call]
     except OutOfMemoryError as error:
         return Done(task, None, "out_of_memory", _first_line(error), attempt)
     except RayError as error:
@@ -112,15 +134,20 @@ def _first_line(error: BaseException) -> str:
 
 
 def _check_reachable(address: str) -> None:
-    """Ray itself would retry an address where nothing listens for many seconds."""
+    """Ray itself would try for minutes an address where nothing, or something else, listens."""
+    if address == "auto":
+        return
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdigit() or int(port) > 65535:
         raise InputError(
             f"--address {address}: must be HOST:PORT of a Ray head (ray start --head prints it), or auto"
         )
     try:
-        socket.create_connection((host, int(port)), timeout=3).close()
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=3) as connection:
+            if os.environ.get("RAY_USE_TLS", "0") == "0":
+                connection.sendall(_HTTP2)
+                if connection.recv(4)[3:] != b"\4":  # a frame of settings
+                    raise OSError(None, "what listens there is no Ray head; its dashboard has another port")
     except OSError as error:
-        raise InputError(
-            f"--address {address}: no Ray head answers there: {error.strerror or error}"
-        ) from None
+        reason = error.strerror or error
+        raise InputError(f"--address {address}: no Ray head answers there: {reason}") from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import secrets
+import shutil
 import sys
 import tempfile
 
@@ -13,8 +15,10 @@ def settle(address: str | None) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if address is None and "RAY_AUTH_MODE" not in os.environ and "ray" not in sys.modules:
-        # Ray listens on every interface. A token of this process keeps others out, and Ray from writing one into the home directory.
+        # Ray listens on every interface. A token of this process keeps others out, and Ray from writing one
+        # into the home directory.
         folder = tempfile.mkdtemp(prefix="birthday-ray-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         path = os.path.join(folder, "token")
         with open(path, "w", opener=lambda p, flags: os.open(p, flags, 0o600)) as file:
             file.write(secrets.token_hex(32))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-
 from pipeline import support
 from pipeline.datasets import DataSet
 from pipeline.engine.measure import Subject, measure, quality
@@ -62,7 +61,7 @@ def rulers(study: Study, data: DataSet) -> tuple[list[Ruler], Rows]:
 def _finite_support(n: int, ruler: Ruler, data: DataSet) -> Rows:
     if n > len(data.train):
         raise InputError(
-            f"controls.finite_support: {n}: {data.name} has only {len(data.train)} training images to draw items from"
+            f"controls.finite_support: {n}: {data.name} has only {len(data.train)} training samples"
         )
     items = data.train[data.subset(n, seed=0)]
     rng = stream(f"{data.fingerprint}/{n}", "finite_support")

@@ -19,7 +19,7 @@ from pipeline.datasets import DataSet
 from pipeline.engine.measure import Subject, measure, quality
 from pipeline.engine.ruler import Rows, Ruler
 from pipeline.networks.parameters import count
-from pipeline.systems import Players, System, system
+from pipeline.systems import Players, System, make_system
 from pipeline.training import exact_float32, sample, train
 from pipeline.trial import TrialConfig
 
@@ -106,7 +106,7 @@ def measure_trial(context: Context, trial: TrialConfig, weights: bytes) -> Finis
     def work() -> None:
         subset = context.data.train[context.data.subset(trial.train_samples, trial.seed)]
         with exact_float32(context.threads):
-            game = system(trial, subset.shape[1:])
+            game = make_system(trial, subset.shape[1:])
             tables.update(_measured(context, trial, game, _unpack(weights, context.device), subset))
 
     failure = _guard(work)
@@ -132,7 +132,9 @@ def lost(context: Context, trial: TrialConfig, reason: str, status: str, attempt
 
 def environment(context: Context) -> dict[str, Any]:
     """Where and with what a row was made."""
-    device = torch.cuda.get_device_name() if context.device == "cuda" else f"cpu ({context.threads} threads)"
+    device = f"cpu ({context.threads} threads)"
+    if context.device == "cuda":  # where a cluster's driver sees none, the trial was lost and the GPU with it
+        device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cuda"
     packages = ("birthday", "torch", "numpy", "scipy")
     return {
         "device": device,
@@ -166,6 +168,9 @@ def _guard(work: Callable[[], None]) -> dict[str, Any] | None:
         work()
     except (MemoryError, torch.cuda.OutOfMemoryError) as error:
         return {"status": "out_of_memory", "error": _one_line(error)}
+    except RuntimeError as error:  # what torch raises where the host's memory is full
+        full = "can't allocate memory" in str(error)
+        return {"status": "out_of_memory" if full else "failed", "error": _one_line(error)}
     except FloatingPointError as error:
         return {"status": "diverged", "error": _one_line(error)}
     except Exception as error:  # a trial's failure is an outcome of the study, whatever it is

@@ -1,11 +1,13 @@
 """DCGAN (Radford, Metz, Chintala 2016) for any square size that is a multiple of 4, from 8 to 128.
 
-4x4 kernels of stride 2 halve (discriminator) or double (generator) the image between its full size and a base of 2 to
-9 pixels: 8 -> 4 -> 2, 28 -> 14 -> 7, 32 -> 16 -> 8 -> 4, 64 -> 32 -> 16 -> 8 -> 4. At 64x64 and width 64 this is the published
-network: 64, 128, 256, 512 channels, 2,765,568 discriminator parameters.
+4x4 kernels of stride 2 halve (discriminator) or double (generator) the image between its full size and a base
+of 2 to 9 pixels: 8 -> 4 -> 2, 28 -> 14 -> 7, 32 -> 16 -> 8 -> 4, 64 -> 32 -> 16 -> 8 -> 4. At 64x64 and width
+64 this is the published network: 64, 128, 256, 512 channels, 2,765,568 discriminator parameters.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -31,7 +33,9 @@ def _image(sample_shape: tuple[int, ...]) -> tuple[int, int, int]:
 
 
 class DcganGenerator(nn.Module):
-    """(b, latent_dim) -> (b, c, h, w) in [-1, 1]: `width` channels before the image, doubling towards the latent."""
+    """(b, latent_dim) -> (b, c, h, w) in [-1, 1]: `width` channels before the image, doubling towards the
+    latent.
+    """
 
     init_std = 0.02
 
@@ -47,7 +51,7 @@ class DcganGenerator(nn.Module):
             normalization("batch", widths[0]),
             nn.ReLU(),
         ]
-        for inner, outer in zip(widths, widths[1:], strict=False):
+        for inner, outer in pairwise(widths):
             layers += [
                 nn.ConvTranspose2d(inner, outer, 4, stride=2, padding=1, bias=False),
                 normalization("batch", outer),
@@ -82,7 +86,7 @@ class DcganDiscriminator(nn.Module):
             nn.Conv2d(channels, widths[0], 4, stride=2, padding=1, bias=norm == "none"),
             nn.LeakyReLU(0.2),
         ]
-        for outer, inner in zip(widths, widths[1:], strict=False):
+        for outer, inner in pairwise(widths):
             layers += [
                 nn.Conv2d(outer, inner, 4, stride=2, padding=1, bias=norm == "none"),
                 normalization(norm, inner),

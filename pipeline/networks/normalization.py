@@ -10,8 +10,8 @@ from torch.nn import functional as F
 class BatchNorm(nn.Module):
     """Ioffe & Szegedy 2015 over dimension 1 of (b, c, ...).
 
-    Training uses the batch's own moments and remembers nothing, so a step is a pure function of the parameters.
-    Evaluation uses `mean` and `var`, which sampling re-estimates from the finished generator (see
+    Training uses the batch's own moments and remembers nothing, so a step is a pure function of the
+    parameters. Evaluation uses `mean` and `var`, which sampling re-estimates from the finished generator (see
     `training/sampling.py`): averages kept during training describe a generator that no longer exists.
     """
 

@@ -1,8 +1,11 @@
-"""Parameter trees: plain mappings from a parameter's name to its tensor, apart from the network they belong to."""
+"""Parameter trees: plain mappings from a parameter's name to its tensor, apart from the network they belong
+to.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import numpy as np
 import torch
@@ -15,15 +18,15 @@ Tree = dict[str, Tensor]
 def initialise(network: nn.Module, rng: np.random.Generator, device: torch.device) -> Tree:
     """First parameters of a network, float32, requiring gradients.
 
-    Networks with an `init_std` follow DCGAN section 3: weights N(0, std^2), norm scales N(1, std^2), the rest 0.
-    The others take U(-1/sqrt(fan_in), 1/sqrt(fan_in)), norm scales 1. Drawn by numpy, in the order of the
+    Networks with an `init_std` follow DCGAN section 3: weights N(0, std^2), norm scales N(1, std^2), the rest
+    0. The others take U(-1/sqrt(fan_in), 1/sqrt(fan_in)), norm scales 1. Drawn by numpy, in the order of the
     parameters, so that a trial starts alike on every device.
     """
-    std = network.init_std
+    std = cast("float | None", network.init_std)
     tree: Tree = {}
     for name, parameter in network.named_parameters():
         shape = tuple(parameter.shape)
-        value = np.zeros(shape, np.float32)
+        value: np.ndarray = np.zeros(shape)
         if len(shape) > 1:
             bound = 1 / math.sqrt(math.prod(shape[1:]))
             value = rng.normal(0, std, shape) if std else rng.uniform(-bound, bound, shape)

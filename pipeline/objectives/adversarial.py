@@ -11,7 +11,9 @@ from pipeline.objectives.objective import Objective
 
 
 def discriminator_loss(real: Tensor, generated: Tensor) -> Tensor:
-    """-V(D, G) = -E log D(x) - E log(1 - D(G(z))) (Goodfellow et al. 2014, equation 1); 2 log 2 where D = 1/2."""
+    """-V(D, G) = -E log D(x) - E log(1 - D(G(z))) (Goodfellow et al. 2014, equation 1); 2 log 2 where D =
+    1/2.
+    """
     return softplus(-real).mean() + softplus(generated).mean()
 
 
@@ -26,7 +28,9 @@ def nonsaturating(_: options.NonSaturating) -> Objective:
 
 
 def hinge(_: options.Hinge) -> Objective:
-    """E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))); the generator minimises -E D(G(z)) (Miyato et al. 2018, 16-17)."""
+    """E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))); the generator minimises -E D(G(z)) (Miyato et al. 2018,
+    16-17).
+    """
     return Objective(
         lambda real, generated: relu(1 - real).mean() + relu(1 + generated).mean(),
         lambda generated: -generated.mean(),

@@ -15,7 +15,9 @@ def critic_loss(real: Tensor, generated: Tensor) -> Tensor:
 
 
 def gradient_penalty(critic: Critic, real: Tensor, generated: Tensor, uniform: Tensor) -> Tensor:
-    """E (|grad f(x^)|_2 - 1)^2 at x^ = u x + (1 - u) G(z), u uniform per sample (Gulrajani et al. 2017, equation 3)."""
+    """E (|grad f(x^)|_2 - 1)^2 at x^ = u x + (1 - u) G(z), u uniform per sample (Gulrajani et al. 2017,
+    equation 3).
+    """
     u = uniform.reshape(-1, *[1] * (real.ndim - 1))
     between = (u * real + (1 - u) * generated).requires_grad_()
     (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -51,12 +51,12 @@ class Run:
         """Ids of the trials whose row is in the store, whatever their status."""
         return set(self.table("trials")["trial_id"])
 
-    def save(self, trials: Sequence[str], tables: dict[str, list[Row]]) -> None:
+    def save(self, trials: Sequence[str], tables: Mapping[str, Sequence[Row]]) -> None:
         """Commit the rows of finished trials, all of them or none."""
         self.tables.commit(self.study_name, "trials", tables, content_hash(sorted(trials)))
 
-    def save_measurement(self, name: str, tables: dict[str, list[Row]]) -> None:
-        """Commit rows measured outside a trial (controls, real images, a re-measurement), replacing the same name."""
+    def save_measurement(self, name: str, tables: Mapping[str, Sequence[Row]]) -> None:
+        """Commit rows measured outside a trial (controls, real images, again), replacing the same name."""
         self.tables.commit(self.study_name, "measure", tables, name)
 
     def save_study(self, study: Study) -> None:

@@ -1,7 +1,7 @@
 """Every table's columns and types. Writers and readers use these schemas and no others.
 
-Floats are float64 and counts int64, so that no reader ever casts. Where a row was measured under a rule, the rule
-(embedding, tau rule, samples) stands in the row: another protocol is another row, never an overwrite.
+Floats are float64 and counts int64, so that no reader ever casts. Where a row was measured under a rule, the
+rule (embedding, tau rule, samples) stands in the row: another protocol is another row, never an overwrite.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ SCHEMA_VERSION = 1
 _text, _count, _real = pa.string(), pa.int64(), pa.float64()
 _time = pa.timestamp("ms", tz="UTC")
 _key = [("study", _text), ("trial_id", _text), ("schema_version", pa.int32())]
-# Whose samples: "generated" (a trial's), "real" (held-out images), "finite_support" (a control of known support).
+# Whose samples: "generated" (a trial's), "real" (held-out images), "finite_support" (a control of known
+# support).
 _source = [("source", _text), ("support_size", _count), ("data_fingerprint", _text), ("embedding", _text)]
 _image_shape = [("channels", pa.int32()), ("height", pa.int32()), ("width", pa.int32())]
 
@@ -56,8 +57,8 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("finished_at", _time),
     ),
     "curves": _table(("step", _count), ("metric", _text), ("value", _real)),
-    # Counts of pair distances d with low <= d < high, exact below `exact_below` (null: everywhere); above it a distance
-    # may have been counted up to `resolution` away.
+    # Counts of pair distances d with low <= d < high, exact below `exact_below` (null: everywhere); above it
+    # a distance may have been counted up to `resolution` away.
     "distances": _table(
         *_source,
         ("samples", _count),

@@ -1,8 +1,8 @@
 """Parquet files, written whole and committed in one step.
 
-Rows of one or several trials form a *shard*: the same file name in every table it has rows for. Its commit table is
-written last, so a shard counts exactly when that file is there; what a killed writer left behind is never read and is
-swept away by the next one.
+Rows of one or several trials form a *shard*: the same file name in every table it has rows for. Its commit
+table is written last, so a shard counts exactly when that file is there; what a killed writer left behind is
+never read and is swept away by the next one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.errors import InputError
 from pipeline.store.schemas import SCHEMA_VERSION, SCHEMAS
 
 Row = Mapping[str, Any]
@@ -40,16 +41,26 @@ class Tables:
                 self.write_bytes(f"{table}/{kind}-{name}.parquet", encode(table, rows))
 
     def read(self, table: str) -> pd.DataFrame:
-        """All committed rows of a table, in a fixed order; an empty frame with the table's columns if none."""
+        """All committed rows of a table, in the order of trial ids; typed columns also where it is empty."""
         schema = SCHEMAS[table]
         committed = {kind: set(self.shards(last)) for kind, last in COMMIT_TABLE.items()}
         parts = [
-            pq.read_table(pa.BufferReader(self.read_bytes(f"{table}/{shard}.parquet")), schema=schema)
+            self._decode(table, shard)
             for shard in self.shards(table)
             if shard in committed[shard.split("-")[0]]
         ]
         whole = pa.concat_tables(parts) if parts else schema.empty_table()
-        return whole.to_pandas(types_mapper=_nullable)
+        # By trial, so that the order does not depend on which trials happened to share a shard.
+        rows = whole.to_pandas(types_mapper=_nullable)
+        return rows.sort_values("trial_id", kind="stable", ignore_index=True)
+
+    def _decode(self, table: str, shard: str) -> pa.Table:
+        name = f"{table}/{shard}.parquet"
+        try:
+            return pq.read_table(pa.BufferReader(self.read_bytes(name)), schema=SCHEMAS[table])
+        except (pa.ArrowException, OSError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{self.root}/{name}: is damaged: {reason}") from None
 
     def shards(self, table: str) -> list[str]:
         """The names of a table's files, committed or not."""
@@ -58,7 +69,9 @@ class Tables:
             return []
         names = (path.rsplit("/", 1)[-1] for path in self.fs.ls(folder, detail=False))
         return sorted(
-            n.removesuffix(".parquet") for n in names if n.endswith(".parquet") and not n.startswith(".")
+            n.removesuffix(".parquet")
+            for n in names
+            if n.endswith(".parquet") and n.split("-")[0] in COMMIT_TABLE
         )
 
     def sweep(self) -> int:
@@ -87,22 +100,24 @@ class Tables:
             self.fs.pipe_file(path, content)
             return
         folder = os.path.dirname(path)
-        os.makedirs(folder, exist_ok=True)
         temporary = f"{folder}/.writing-{uuid.uuid4().hex}"
         try:
+            os.makedirs(folder, exist_ok=True)
             with open(temporary, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
-        except BaseException:
+        except BaseException as error:
             if os.path.exists(temporary):
                 os.unlink(temporary)
+            if isinstance(error, OSError):
+                raise InputError(f"{path}: cannot be written: {error.strerror}") from None
             raise
 
 
 def encode(table: str, rows: list[dict[str, Any]]) -> bytes:
-    """Rows as one Parquet file under the table's schema; a column the schema lacks is an error, an absent one null."""
+    """Rows as a Parquet file under the table's schema; an unknown column is an error, an absent one null."""
     schema = SCHEMAS[table]
     unknown = set().union(*rows) - set(schema.names)
     if unknown:

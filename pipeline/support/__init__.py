@@ -1,4 +1,4 @@
-"""The ruler: near-duplicate search, collision estimators, tau rules and controls, on arrays from any sampler."""
+"""The ruler: near-duplicate search, estimators, tau rules and controls, for arrays from any sampler."""
 
 from pipeline.support.collisions import SupportSize, support_size
 from pipeline.support.controls import Control, finite_support

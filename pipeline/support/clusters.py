@@ -1,4 +1,6 @@
-"""Clusters of near-duplicates: connected components of the near-duplicate graph, built edge batch by edge batch."""
+"""Clusters of near-duplicates: connected components of the near-duplicate graph, built edge batch by edge
+batch.
+"""
 
 from __future__ import annotations
 

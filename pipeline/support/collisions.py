@@ -1,8 +1,9 @@
 """From collisions to support size.
 
-With D_ij = 1 if samples i and j are near-duplicates, p2 = P(D = 1) is estimated without bias by the share of colliding
-pairs, a U-statistic, and the support size is N2 = 1 / p2: the Renyi-2 effective support (Simpson's index, Hill number of order
-2), a lower bound on the number of distinct items and equal to it when they are equally likely.
+With D_ij = 1 if samples i and j are near-duplicates, p2 = P(D = 1) is estimated without bias by the share of
+colliding pairs, a U-statistic, and the support size is N2 = 1 / p2: the Renyi-2 effective support (Simpson's
+index, Hill number of order 2), a lower bound on the number of distinct items and equal to it when they are
+equally likely.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ FEW = 50
 
 
 class SupportSize(NamedTuple):
-    """A support size with its interval. n2 is None if nothing collided, n2_high None where it is unbounded."""
+    """A support size with its interval. n2: None if nothing collided. n2_high: None if unbounded."""
 
     samples: int
     pairs: int
@@ -35,9 +36,9 @@ class SupportSize(NamedTuple):
 def support_size(degrees: np.ndarray, labels: np.ndarray, confidence: float = 0.95) -> SupportSize:
     """Support size of s independent samples from their near-duplicate graph.
 
-    degrees: (s,) near-duplicates of each sample. labels: (s,) cluster of each sample. `clusters` counts those of at least
-    two samples; `n2_without_largest` is N2 of the samples outside the largest one.
-    Raises ValueError for fewer than two samples.
+    degrees: (s,) near-duplicates of each sample. labels: (s,) cluster of each sample. `clusters` counts those
+    of at least two samples; `n2_without_largest` is N2 of the samples outside the largest one. Raises
+    ValueError for fewer than two samples.
     """
     s = len(degrees)
     if s < 2:
@@ -70,10 +71,10 @@ def interval(degrees: np.ndarray, confidence: float = 0.95) -> tuple[float, floa
 
     The variance of the collision count C is that of the U-statistic,
         Var C = pairs [2 (s - 2) z1 + p2 (1 - p2)],  z1 = P(i~j, i~k) - p2^2,
-    where the triple term z1 comes from the degrees: without it (a Poisson interval) coverage falls to 5-55 % when some
-    items are likelier than others. Many collisions: normal on the log scale. Few: Garwood's exact Poisson
-    interval, with counts in units of the dispersion Var C / C where clusters make it exceed one. None: the exact
-    lower bound.
+    where the triple term z1 comes from the degrees: without it (a Poisson interval) coverage falls to 5-55 %
+    when some items are likelier than others. Many collisions: normal on the log scale. Few: Garwood's exact
+    Poisson interval, with counts in units of the dispersion Var C / C where clusters make it exceed one.
+    None: the exact lower bound.
     """
     s = len(degrees)
     pairs = s * (s - 1) / 2

@@ -10,7 +10,9 @@ from pipeline.support.pairs import search_pairs
 
 
 class Control(NamedTuple):
-    """indices: (samples,) which of the N items each sample is. n2_true: exact, by enumeration of all pairs of items."""
+    """indices: (samples,) which of the N items each sample is. n2_true: exact, by enumeration of all pairs of
+    items.
+    """
 
     indices: np.ndarray
     n2_true: float
@@ -19,8 +21,9 @@ class Control(NamedTuple):
 def finite_support(items: np.ndarray, samples: int, tau: float, rng: np.random.Generator) -> Control:
     """Independent uniform samples of N items, (N, d) embedded.
 
-    Two independent samples are near-duplicates with probability p2 = (N + 2 C) / N^2, where C counts the pairs of distinct
-    items within tau and N the pairs of an item with itself: 1 / p2 = N exactly where no two items are near-duplicates.
+    Two independent samples are near-duplicates with probability p2 = (N + 2 C) / N^2, where C counts the
+    pairs of distinct items within tau and N the pairs of an item with itself: 1 / p2 = N exactly where no two
+    items are near-duplicates.
     """
     n = len(items)
     near = search_pairs(items, tau, closest=0).near if n > 1 else None

@@ -1,7 +1,8 @@
 """Counts of pair distances in fine, log-spaced bins.
 
-The bins are the leading bits of the squared distance as a floating-point number: 16 to each doubling of d^2, so 32 to each
-doubling of d (1.5 to 3.1 % wide in d). Their edges are the same for every search, so histograms can be added and compared.
+The bins are the leading bits of the squared distance as a floating-point number: 16 to each doubling of d^2,
+so 32 to each doubling of d (1.5 to 3.1 % wide in d). Their edges are the same for every search, so histograms
+can be added and compared.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class PairHistogram(NamedTuple):
 
     low: np.ndarray
     high: np.ndarray
-    count: np.ndarray
+    counts: np.ndarray
     exact_below: float
     resolution: float
 
@@ -81,7 +82,7 @@ _NO_PAIR_BIN = int(_leading_bits(torch.tensor([torch.iinfo(torch.int32).max], dt
 
 
 def _bin(distance: float) -> int:
-    """Bin of a distance, numbered as `_leading_bits` numbers that of a float32 square; small ones share one."""
+    """Bin of a distance, numbered as `_leading_bits` does for a float32 square; small ones share one."""
     mantissa, exponent = math.frexp(max(distance * distance, 2.0**-200))
     b = ((exponent - 1 + 127) << BITS) + int((mantissa * 2 - 1) * (1 << BITS))
     # Squaring rounds: sqrt(3) squared is less than 3.

@@ -1,14 +1,16 @@
 """All pairs of s samples by distance: those within tau, the closest ones, and the histogram.
 
-Exact means: as if every distance were sqrt(sum((x_i - x_j)^2)) computed in float64, whatever the block size, thread count,
-processor, magnitude or offset of the data, ties and exact duplicates included.
+Exact means: as if every distance were sqrt(sum((x_i - x_j)^2)) computed in float64, whatever the block size,
+thread count, processor, magnitude or offset of the data, ties and exact duplicates included.
 
-Integer products filter, float64 decides. The centred samples y are rounded to integers, q = rint(y / h). Products of integers are
-exact in any order and any precision that holds them (see `quantized.py`), so the filter's distances f_ij = h |q_i - q_j| are the same on
-every machine. With r = max_i |y_i - h q_i|, which is known, the triangle inequality gives
+Integer products filter, float64 decides. The centred samples y are rounded to integers, q = rint(y / h).
+Products of integers are exact in any order and any precision that holds them (see `quantized.py`), so the
+filter's distances f_ij = h |q_i - q_j| are the same on every machine. With r = max_i |y_i - h q_i|, which is
+known, the triangle inequality gives
     |f_ij - d_ij| <= 2 r,
-so a pair with f > t + 2r is farther apart than t, one with f <= t - 2r is not, and those between are computed directly. Where 8 bits leave
-too many between (r is 0.3 h sqrt(d)), the block is filtered again with 16, where r is 256 times smaller.
+so a pair with f > t + 2r is farther apart than t, one with f <= t - 2r is not, and those between are computed
+directly. Where 8 bits leave too many between (r is 0.3 h sqrt(d)), the block is filtered again with 16, where
+r is 256 times smaller.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ class Closest(NamedTuple):
 
 
 class PairCounts(NamedTuple):
-    """Pairs at distance <= tau. degrees: (s,) near-duplicates of each sample. labels: (s,) cluster of each sample."""
+    """Pairs at distance <= tau. degrees: (s,) near-duplicates of each sample. labels: (s,) cluster of each
+    sample.
+    """
 
     collisions: int
     degrees: np.ndarray
@@ -56,9 +60,9 @@ def search_pairs(
 ) -> PairSearch:
     """Search all pairs of the rows of x, (s, d) float32 (other floats are rounded to it).
 
-    tau: distance up to which a pair is a near-duplicate. closest: how many of the closest pairs to keep; up to the last
-    of them the histogram is exact. Memory is O(s d + block^2) and the pairs kept.
-    Raises ValueError for fewer than two samples or values that are not finite.
+    tau: distance up to which a pair is a near-duplicate. closest: how many of the closest pairs to keep; up
+    to the last of them the histogram is exact. Memory is O(s d + block^2) and the pairs kept. Raises
+    ValueError for fewer than two samples or values that are not finite.
     """
     x = np.ascontiguousarray(x, np.float32)
     if x.ndim != 2 or len(x) < 2:

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Far above the float64 rounding of thresholds and of directly computed distances, far below what it is added to.
+# Far above the float64 rounding of thresholds and of directly computed distances, far below what it is added
+# to.
 _SLACK = 1e-9
 # Fine integers are 256 times the coarse ones plus a remainder of 8 bits.
 _FINE = 256
@@ -41,7 +42,8 @@ class Rounding(NamedTuple):
 
 
 class Quantized:
-    """Integers q and remainders p with x - mean ~ step q ~ step (q + p / 256), and the bounds on what rounding moved.
+    """Integers q and remainders p with x - mean ~ step q ~ step (q + p / 256), and the bounds on what
+    rounding moved.
 
     The step is a power of two, so that step^2 |q_i - q_j|^2 is exact.
     """
@@ -53,7 +55,8 @@ class Quantized:
         mean = x.mean(0, dtype=np.float64)
         largest = max(float((x.max(0) - mean).max()), float((mean - x.min(0)).max()))
         step = math.ldexp(1.0, math.ceil(math.log2(largest / self._levels))) if largest > 0 else 1.0
-        # Zero columns up to whole vector registers: torch's integer product is wrong for a single column (2.13).
+        # Zero columns up to whole vector registers: torch's integer product is wrong for a single column
+        # (2.13).
         padded = (len(x), -(-d // 64) * 64)
         q, p = torch.zeros(padded, dtype=torch.int8), torch.zeros(padded, dtype=torch.int8)
         moved = [0.0, 0.0]
@@ -83,14 +86,16 @@ class Quantized:
         )
 
     def squared_distances(self, i: int, j: int, block: int) -> Tensor:
-        """(b, b') int32 |q_i - q_j|^2 of rows i.. and columns j..; 2^31 - 1 where the row does not come before the column."""
+        """(b, b') int32 |q_i - q_j|^2 of rows i.. and columns j..; 2^31 - 1 where the row does not come
+        before the column.
+        """
         rows, columns = slice(i, i + block), slice(j, j + block)
         squares = self._norms[rows, None] + self._norms[None, columns]
         squares.sub_(self._product(self.integers[rows], self.integers[columns]), alpha=2)
         return _only_pairs(squares, i, j, 2**31 - 1)
 
     def fine_squared_distances(self, i: int, j: int, block: int) -> Tensor:
-        """(b, b') float64, exact integers: |256 (q_i - q_j) + p_i - p_j|^2; infinity where there is no pair."""
+        """(b, b') float64, exact integers: |256 (q_i - q_j) + p_i - p_j|^2; infinity: no pair."""
         rows, columns = slice(i, i + block), slice(j, j + block)
         q, p = self.integers, self._parts
         products = self._product(q[rows], q[columns]).double().mul_(_FINE**2)
@@ -100,12 +105,16 @@ class Quantized:
         return _only_pairs(squares.sub_(products, alpha=2), i, j, math.inf)
 
     def _product(self, a: Tensor, b: Tensor) -> Tensor:
-        """All inner products of int8 rows (n, d) and (m, d), int32 (n, m), by the fastest exact way of this processor."""
+        """All inner products of int8 rows (n, d) and (m, d), int32 (n, m), by the fastest exact way of this
+        processor.
+        """
         return torch._int_mm(a, b.T) if _fast_int8() else float_product(a, b)
 
 
 def float_product(a: Tensor, b: Tensor) -> Tensor:
-    """The same through float32, which holds integers up to 2^24: sums of so few columns are exact in any order."""
+    """The same through float32, which holds integers up to 2^24: sums of so few columns are exact in any
+    order.
+    """
     columns = 2**24 // 127**2
     total = torch.zeros(len(a), len(b), dtype=torch.int32)
     for k in range(0, a.shape[1], columns):
@@ -123,7 +132,7 @@ def _fast_int8() -> bool:
 def _rowwise(a: Tensor, b: Tensor) -> Tensor:
     parts = [
         (x.int() * y.int()).sum(1, dtype=torch.int32)
-        for x, y in zip(a.split(1024), b.split(1024), strict=True)
+        for x, y in zip(torch.split(a, 1024), torch.split(b, 1024), strict=True)
     ]
     return torch.cat(parts)
 

@@ -11,9 +11,9 @@ from pipeline.trial import TrialConfig
 SYSTEMS: dict[str, Callable[[TrialConfig, tuple[int, ...]], System]] = {"gan": gan}
 
 
-def system(trial: TrialConfig, sample_shape: tuple[int, ...]) -> System:
+def make_system(trial: TrialConfig, sample_shape: tuple[int, ...]) -> System:
     """The trial's game over samples of this shape. Raises ValueError where its networks cannot play it."""
     return SYSTEMS[trial.system](trial, sample_shape)
 
 
-__all__ = ["SYSTEMS", "Batch", "Players", "System", "system"]
+__all__ = ["SYSTEMS", "Batch", "Players", "System", "make_system"]

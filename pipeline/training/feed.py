@@ -24,8 +24,8 @@ def to_network(samples: Tensor) -> Tensor:
 
 
 def batches(real: Tensor, batch_size: int, latent_dim: int, trial_id: str) -> Iterator[Batch]:
-    """Endless batches. Real samples come in shuffled epochs: each is seen equally often, also when the batch is
-    larger than the training set. real: (n, *sample_shape) on the device of training.
+    """Endless batches. Real samples come in shuffled epochs: each is seen equally often, also when the batch
+    is larger than the training set. real: (n, *sample_shape) on the device of training.
     """
     order = _epochs(len(real), batch_size, stream(trial_id, "data_order"))
     latent_rng, uniform_rng = stream(trial_id, "training_latents"), stream(trial_id, "objective_uniform")

@@ -13,7 +13,7 @@ from pipeline.networks import parameters
 from pipeline.networks.parameters import Tree
 from pipeline.options import TrainingOptions
 from pipeline.seeds import stream
-from pipeline.systems import Players, System, system
+from pipeline.systems import Players, System, make_system
 from pipeline.training.feed import batches, to_network
 from pipeline.training.numerics import owned
 from pipeline.trial import TrialConfig
@@ -37,11 +37,11 @@ class Trained(NamedTuple):
 def train(trial: TrialConfig, real: np.ndarray, held_out: np.ndarray, device: torch.device) -> Trained:
     """Train one trial on its subset `real`; `held_out` is only looked at.
 
-    Both are uint8 (n, c, h, w) images or float32 (n, d) points. Losses, gradient norms and the distinguishing gap
-    are recorded at evenly spaced ticks; a loss or parameter that is not finite at a tick ends the trial as
-    `diverged`. Raises ValueError where the networks cannot take these samples.
+    Both are uint8 (n, c, h, w) images or float32 (n, d) points. Losses, gradient norms and the distinguishing
+    gap are recorded at evenly spaced ticks; a loss or parameter that is not finite at a tick ends the trial
+    as `diverged`. Raises ValueError where the networks cannot take these samples.
     """
-    game = system(trial, real.shape[1:])
+    game = make_system(trial, real.shape[1:])
     options = trial.training
     players = {
         name: parameters.initialise(network, stream(trial.id, f"initialise/{name}"), device)
@@ -115,8 +115,8 @@ def _gap_samples(train: Tensor, held_out: Tensor, game: System, trial: TrialConf
 
 @torch.no_grad()
 def _distinguishing_gaps(game: System, players: Players, samples: _GapSamples) -> dict[str, Tensor]:
-    """Mean measure on real minus mean on generated samples (Arora et al. 2017, definition 2), on training images and
-    on images never trained on: their difference is what the discriminator memorised.
+    """Mean measure on real minus mean on generated samples (Arora et al. 2017, definition 2), on training
+    images and on images never trained on: their difference is what the discriminator memorised.
     """
     generated = game.score(players, game.generate(players, samples.latents)).mean()
     return {

@@ -12,8 +12,8 @@ from torch import Tensor
 
 @contextlib.contextmanager
 def exact_float32(threads: int) -> Iterator[None]:
-    """Full float32 (no TF32), deterministic kernels and a fixed thread count, so that a trial's numbers do not
-    depend on the process that happens to run it. What was set before is put back.
+    """Full float32 (no TF32), deterministic kernels and a fixed thread count, so that a trial's numbers do
+    not depend on the process that happens to run it. What was set before is put back.
     """
     before = (
         torch.get_num_threads(),
@@ -32,8 +32,9 @@ def exact_float32(threads: int) -> Iterator[None]:
 def owned(array: np.ndarray, device: torch.device) -> Tensor:
     """A copy of the array in torch's own memory, with torch's own strides.
 
-    Alignment, and the strides of axes of length 1, vary with where an array came from (numpy, Ray, a file), and matrix and
-    convolution libraries choose their order of summation by both: the last bit of a result would depend on the process.
+    Alignment, and the strides of axes of length 1, vary with where an array came from (numpy, Ray, a file),
+    and matrix and convolution libraries choose their order of summation by both: the last bit of a result
+    would depend on the process.
     """
     source = torch.tensor(array)
     return torch.empty(source.shape, dtype=source.dtype, device=device).copy_(source)

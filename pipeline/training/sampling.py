@@ -13,18 +13,20 @@ from pipeline.networks.parameters import Tree, apply
 from pipeline.seeds import stream
 from pipeline.training.numerics import owned
 
-# Part of the protocol: every sampling batch has this size, so rounding in a convolution cannot depend on how many
-# samples were asked for, and the first 1,000 of 4,000 samples are those of 1,000.
+# Part of the protocol: every sampling batch has this size, so rounding in a convolution cannot depend on how
+# many samples were asked for, and the first 1,000 of 4,000 samples are those of 1,000.
 BATCH = 500
 MOMENT_BATCHES, MOMENT_BATCH = 20, 256
 
 
 @torch.no_grad()
 def sample(network: nn.Module, tree: Tree, latent_dim: int, count: int, trial_id: str) -> np.ndarray:
-    """(count, *sample_shape) float32: images in [0, 1], points as they are; row i belongs to latent i of the trial.
+    """(count, *sample_shape) float32: images in [0, 1], points as they are; row i belongs to latent i of the
+    trial.
 
-    The samples are independent: latents are distinct (asserted), and batch norms use fixed moments, re-estimated
-    from 5,120 other latents of the finished generator, so no sample is coupled to another through its batch.
+    The samples are independent: latents are distinct (asserted), and batch norms use fixed moments,
+    re-estimated from 5,120 other latents of the finished generator, so no sample is coupled to another
+    through its batch.
     """
     device = next(iter(tree.values())).device
     latents = stream(trial_id, "sampling_latents").standard_normal((count, latent_dim), np.float32)
@@ -42,7 +44,7 @@ def sample(network: nn.Module, tree: Tree, latent_dim: int, count: int, trial_id
 
 
 def _moments(network: nn.Module, tree: Tree, latent_dim: int, trial_id: str) -> Tree:
-    """Mean and variance of every batch norm's input, over MOMENT_BATCHES batches normalised as in training."""
+    """Mean and variance of every batch norm's input, over batches normalised as in training."""
     norms = {name: module for name, module in network.named_modules() if isinstance(module, BatchNorm)}
     sums: dict[str, list[Tensor]] = {name: [] for name in norms}
 

@@ -104,9 +104,9 @@ def test_the_closed_form_gives_the_published_values() -> None:
 
 @pytest.mark.soak
 def test_the_run_printed_by_the_authors_of_density_and_coverage() -> None:
-    # Their README: two samples of 10,000 from N(0, I_1000), k = 5. Six draws of ours have standard deviations of
-    # .012, .008, .09 and .007 (a few points near the centre lie in very many balls); the bounds are three of a
-    # difference of two draws.
+    # Their README: two samples of 10,000 from N(0, I_1000), k = 5. Over six draws of ours the four have
+    # standard deviations of .012, .008, .09 and .007 (a few points near the centre lie in very many balls);
+    # the bounds are about three of the difference of two draws.
     real, generated = (RNG(seed).standard_normal((10_000, 1000), np.float32) for seed in (1, 2))
     found = precision_recall(real, generated, 5)
     assert found.precision == pytest.approx(0.4772, abs=0.05)

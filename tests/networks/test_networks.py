@@ -18,7 +18,9 @@ CPU = torch.device("cpu")
 
 def dcgan(shape: tuple[int, ...], **d: Any) -> tuple[nn.Module, nn.Module]:
     g = networks.generator(options.DcganGenerator(name="dcgan", width=4, latent_dim=6), shape)
-    return g, networks.discriminator(options.DcganDiscriminator(name="dcgan", **{"width": 4, **d}), shape, per_sample=False)
+    return g, networks.discriminator(
+        options.DcganDiscriminator(name="dcgan", **{"width": 4, **d}), shape, per_sample=False
+    )
 
 
 @pytest.mark.parametrize(("width", "millions"), [(16, 0.175), (64, 2.766), (128, 11.04)])
@@ -53,7 +55,9 @@ def test_sizes_it_cannot_take(shape: tuple[int, ...]) -> None:
 
 def test_per_sample_objectives_never_meet_batch_norm() -> None:
     def build(**d: Any) -> nn.Module:
-        return networks.discriminator(options.DcganDiscriminator(name="dcgan", **d), (3, 32, 32), per_sample=True)
+        return networks.discriminator(
+            options.DcganDiscriminator(name="dcgan", **d), (3, 32, 32), per_sample=True
+        )
 
     assert not any(isinstance(m, BatchNorm) for m in build().modules())
     with pytest.raises(ValueError, match="batch couples"):
@@ -64,7 +68,9 @@ def test_batch_norm_equals_torchs() -> None:
     x = torch.randn(8, 5, 3, 3)
     reference = nn.BatchNorm2d(5, momentum=1.0)
     tree = {k: torch.rand(5) + 0.5 for k in ("weight", "bias")}
-    reference.load_state_dict({**tree, "running_mean": torch.zeros(5), "running_var": torch.ones(5)}, strict=False)
+    reference.load_state_dict(
+        {**tree, "running_mean": torch.zeros(5), "running_var": torch.ones(5)}, strict=False
+    )
     ours = BatchNorm(5)
     torch.testing.assert_close(apply(ours, tree, x), reference(x))
     ours.eval(), reference.eval()
@@ -82,7 +88,13 @@ def test_initial_parameters_follow_their_law_and_no_global_randomness() -> None:
     weights = torch.cat([p.flatten() for p in tree.values() if p.ndim > 1])
     assert float(weights.std()) == pytest.approx(0.02, rel=5e-3)
     assert float(weights.mean()) == pytest.approx(0, abs=1e-4)
-    scale = torch.cat([p for name, p in initialise(g, np.random.default_rng(0), CPU).items() if "weight" in name and p.ndim == 1])
+    scale = torch.cat(
+        [
+            p
+            for name, p in initialise(g, np.random.default_rng(0), CPU).items()
+            if "weight" in name and p.ndim == 1
+        ]
+    )
     assert float(scale.mean()) == pytest.approx(1, abs=0.02)
     m = networks.generator(options.MlpGenerator(name="mlp", width=300, latent_dim=100), (2,))
     first = initialise(m, np.random.default_rng(0), CPU)["layers.0.weight"]
@@ -92,7 +104,9 @@ def test_initial_parameters_follow_their_law_and_no_global_randomness() -> None:
 
 def test_mlp_on_points_and_images() -> None:
     for shape in ((2,), (1, 8, 8)):
-        g = networks.generator(options.MlpGenerator(name="mlp", width=8, latent_dim=3, normalization="batch"), shape)
+        g = networks.generator(
+            options.MlpGenerator(name="mlp", width=8, latent_dim=3, normalization="batch"), shape
+        )
         d = networks.discriminator(options.MlpDiscriminator(name="mlp", width=8), shape, per_sample=True)
         trees = [initialise(net, np.random.default_rng(0), CPU) for net in (g, d)]
         x = apply(g, trees[0], torch.randn(5, 3))

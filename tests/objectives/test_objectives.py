@@ -59,8 +59,14 @@ def test_gaussians_one_sd_apart() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value", "slope"),
-    # d loss / d logit at D = 1/2 and far on either side: minimax vanishes where D is sure, non-saturating does not.
-    [("minimax", -20.0, 0.0), ("minimax", 0.0, -0.5), ("nonsaturating", -20.0, -1.0), ("nonsaturating", 0.0, -0.5)]
+    # d loss / d logit at D = 1/2 and far on either side: minimax vanishes where D is sure, non-saturating
+    # does not.
+    [
+        ("minimax", -20.0, 0.0),
+        ("minimax", 0.0, -0.5),
+        ("nonsaturating", -20.0, -1.0),
+        ("nonsaturating", 0.0, -0.5),
+    ]
     + [(name, v, -1.0) for name in ("hinge", "wgan_clip", "wgan_gp") for v in (-20.0, 0.0, 20.0)],
 )
 def test_generator_slopes(name: str, value: float, slope: float) -> None:
@@ -71,7 +77,9 @@ def test_generator_slopes(name: str, value: float, slope: float) -> None:
 
 def test_hinge_by_hand() -> None:
     real, generated = torch.tensor([2.0, 0.5, -1.0]), torch.tensor([-2.0, 0.0, 3.0])
-    assert float(make("hinge").discriminator(real, generated)) == pytest.approx((0 + 0.5 + 2) / 3 + (0 + 1 + 4) / 3)
+    assert float(make("hinge").discriminator(real, generated)) == pytest.approx(
+        (0 + 0.5 + 2) / 3 + (0 + 1 + 4) / 3
+    )
 
 
 def test_wasserstein_by_hand() -> None:
@@ -90,7 +98,9 @@ def test_the_penalty_of_a_linear_critic_is_the_square_of_its_norm_minus_one(weig
     assert float(penalty) == pytest.approx((float(w.norm()) - 1) ** 2, abs=1e-6)
     goal = make("wgan_gp", penalty=7.0).penalty
     assert goal is not None
-    assert float(goal(lambda x: x @ w, real, generated, u)) == pytest.approx(7 * (float(w.norm()) - 1) ** 2, abs=1e-5)
+    assert float(goal(lambda x: x @ w, real, generated, u)) == pytest.approx(
+        7 * (float(w.norm()) - 1) ** 2, abs=1e-5
+    )
 
 
 def test_the_penalty_looks_between_the_samples() -> None:
@@ -109,7 +119,9 @@ def test_the_penalty_trains_the_critic() -> None:
     def critic(x: Tensor) -> Tensor:
         return x @ w
 
-    (gradient,) = torch.autograd.grad(gradient_penalty(critic, torch.ones(2, 2), torch.zeros(2, 2), torch.rand(2)), w)
+    (gradient,) = torch.autograd.grad(
+        gradient_penalty(critic, torch.ones(2, 2), torch.zeros(2, 2), torch.rand(2)), w
+    )
     # d (|w| - 1)^2 / dw = 2 (|w| - 1) w / |w|.
     torch.testing.assert_close(gradient, torch.tensor([3.0, 4.0]) * 2 * 4 / 5)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from moto.server import ThreadedMotoServer
@@ -100,7 +101,9 @@ def test_measuring_again_under_the_same_name_replaces(root: str) -> None:
 
 
 def test_null_is_not_zero_and_types_stay() -> None:
-    table = pq.read_table(__import__("pyarrow").BufferReader(encode("collisions", [{"trial_id": "a", "n2": None}])))
+    table = pq.read_table(
+        pa.BufferReader(encode("collisions", [{"trial_id": "a", "n2": None}]))
+    )
     assert table.schema.equals(SCHEMAS["collisions"])
     assert table["n2"].null_count == 1
     with pytest.raises(KeyError, match="no column"):
@@ -118,7 +121,11 @@ def test_a_table_reads_as_one_parquet_dataset(tmp_path: Path) -> None:
 
 def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     run = Run(tmp_path / "r")
-    with run.writing(), pytest.raises(InputError, match="another process is writing"), Run(tmp_path / "r").writing():
+    with (
+        run.writing(),
+        pytest.raises(InputError, match="another process is writing"),
+        Run(tmp_path / "r").writing(),
+    ):
         pass
 
 
@@ -136,7 +143,9 @@ def test_a_writer_killed_at_any_moment_leaves_whole_shards(tmp_path: Path) -> No
     rng = np.random.default_rng(0)
     finished = 0
     for _ in range(6):
-        process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "r"), here], stdout=subprocess.PIPE)
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path / "r"), here], stdout=subprocess.PIPE
+        )
         assert process.stdout is not None
         process.stdout.readline()
         with pytest.raises(subprocess.TimeoutExpired):

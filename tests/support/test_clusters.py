@@ -13,7 +13,9 @@ from pipeline.support.clusters import Clusters
 
 @pytest.mark.parametrize("batch", [1, 10, 1 << 20])
 @pytest.mark.parametrize("edges", [0, 30, 150, 600])
-def test_equals_components_of_the_whole_graph(edges: int, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equals_components_of_the_whole_graph(
+    edges: int, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(clusters, "BATCH", batch)
     rng = np.random.default_rng(edges)
     pairs = rng.integers(0, 200, (2, edges))

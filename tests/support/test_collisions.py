@@ -73,7 +73,9 @@ def test_the_interval_covers_the_truth_at_other_sizes(law: str, samples: int) ->
     for _ in range(2000):
         low, high, _ = interval(degrees_of(draw(rng, samples)))
         hits += low <= 1 / p2 <= (high or np.inf)
-    floor = 0.89 if law == "1 % atom" and samples == 1000 else 0.92  # ten copies of the atom: too few to know its mass
+    floor = (
+        0.89 if law == "1 % atom" and samples == 1000 else 0.92
+    )  # ten copies of the atom: too few to know its mass
     assert floor <= hits / 2000 <= 0.98
 
 
@@ -150,7 +152,8 @@ def test_two_samples() -> None:
 
 
 def test_the_paper_numbers_of_a_popular_image() -> None:
-    # A 10 % atom on top of 10^6 equal images has N2 = 100 (Arora & Zhang's caveat): one image rules the answer.
+    # A 10 % atom on top of 10^6 equal images has N2 = 100 (Arora & Zhang's caveat): one image rules the
+    # answer.
     draw, p2 = LAWS["10 % atom"]
     assert 1 / p2 == pytest.approx(100, rel=0.01)
     items = draw(np.random.default_rng(3), 40_000)

@@ -40,10 +40,10 @@ def check(x: np.ndarray, tau: float, block: int, closest: int = 20) -> PairSearc
 
 def check_histogram(found: PairSearch, distance: np.ndarray) -> None:
     h = found.histogram
-    assert h.count.sum() == len(distance)
+    assert h.counts.sum() == len(distance)
     assert (h.high[:-1] <= h.low[1:]).all()
-    below = np.cumsum(h.count)
-    for low, high, count, up_to in zip(h.low, h.high, h.count, below, strict=True):
+    below = np.cumsum(h.counts)
+    for low, high, count, up_to in zip(h.low, h.high, h.counts, below, strict=True):
         if high <= h.exact_below:
             assert count == ((distance >= low) & (distance < high)).sum()
         # Elsewhere no distance was counted more than `resolution` away.
@@ -59,7 +59,10 @@ CASES: dict[str, tuple[Callable[[], np.ndarray], float]] = {
     "large offset": (lambda: RNG.normal(size=(300, 3)) * 1e-3 + 1e4, 1e-3),
     "tiny magnitude": (lambda: RNG.normal(size=(200, 8)) * 1e-20, 2e-20),
     "huge magnitude": (lambda: RNG.normal(size=(200, 8)) * 1e15, 2e15),
-    "tight clusters": (lambda: np.repeat(RNG.normal(size=(10, 30)), 25, 0) + RNG.normal(size=(250, 30)) * 1e-6, 1e-5),
+    "tight clusters": (
+        lambda: np.repeat(RNG.normal(size=(10, 30)), 25, 0) + RNG.normal(size=(250, 30)) * 1e-6,
+        1e-5,
+    ),
     "heavy tails": (lambda: RNG.standard_cauchy(size=(250, 6)), 1.0),
     "all the same": (lambda: np.full((60, 3), 0.7), 0.0),
     "one column": (lambda: RNG.normal(size=(250, 1)), 1e-3),
@@ -75,7 +78,9 @@ def test_equals_brute_force(case: str, block: int) -> None:
 
 
 @pytest.mark.parametrize("block", [33, 500])
-def test_equals_brute_force_where_eight_bits_do_not_suffice(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equals_brute_force_where_eight_bits_do_not_suffice(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("pipeline.support.pairs.DIRECT", 0)  # every block goes through the finer filter
     for make, tau in CASES.values():
         check(make(), tau, block)
@@ -111,19 +116,33 @@ def test_distances_are_scipys() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(2, 60), st.integers(1, 9), st.integers(0, 10**6), st.sampled_from([1e-6, 1.0, 1e6]), st.integers(5, 70))
+@given(
+    st.integers(2, 60),
+    st.integers(1, 9),
+    st.integers(0, 10**6),
+    st.sampled_from([1e-6, 1.0, 1e6]),
+    st.integers(5, 70),
+)
 def test_any_small_array(samples: int, width: int, seed: int, scale: float, block: int) -> None:
     rng = np.random.default_rng(seed)
     x = np.rint(rng.normal(size=(samples, width)) * 4) * scale
     check(x, 4 * scale, block)
 
 
-def test_neither_threads_nor_blocks_nor_the_processors_products_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neither_threads_nor_blocks_nor_the_processors_products_change_a_bit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     x = np.random.default_rng(1).normal(size=(700, 90)).astype(np.float32)
     before = torch.get_num_threads()
     results = []
     try:
-        for threads, block, fast in [(1, 256, True), (2, 256, True), (2, 100, True), (1, 700, False), (2, 64, False)]:
+        for threads, block, fast in [
+            (1, 256, True),
+            (2, 256, True),
+            (2, 100, True),
+            (1, 700, False),
+            (2, 64, False),
+        ]:
             torch.set_num_threads(threads)
             monkeypatch.setattr("pipeline.support.quantized._fast_int8", lambda fast=fast: fast)
             results.append(search_pairs(x, 10.5, block=block))

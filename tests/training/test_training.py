@@ -12,7 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from pipeline.networks.parameters import apply, initialise
 from pipeline.seeds import stream
-from pipeline.systems import Batch, system
+from pipeline.systems import Batch, make_system
 from pipeline.training import exact_float32, sample, train
 from pipeline.training.feed import batches
 from pipeline.trial import TrialConfig
@@ -39,8 +39,11 @@ def test_the_loop_equals_a_plain_pytorch_loop() -> None:
     config = trial(discriminator_steps=2, generator_lr=1e-3, discriminator_lr=5e-4)
     with exact_float32(1):
         trained = train(config, IMAGES, IMAGES, CPU)
-    game = system(config, (1, 8, 8))
-    trees = {name: initialise(net, stream(config.id, f"initialise/{name}"), CPU) for name, net in game.networks.items()}
+    game = make_system(config, (1, 8, 8))
+    trees = {
+        name: initialise(net, stream(config.id, f"initialise/{name}"), CPU)
+        for name, net in game.networks.items()
+    }
     modules: dict[str, nn.Module] = {}
     for name, net in game.networks.items():
         modules[name] = net.to_empty(device="cpu")
@@ -88,7 +91,7 @@ def test_clipping_bounds_the_critic_only() -> None:
 
 
 def test_a_loss_reaches_only_its_player() -> None:
-    game = system(trial(), (1, 8, 8))
+    game = make_system(trial(), (1, 8, 8))
     players = {name: initialise(net, np.random.default_rng(0), CPU) for name, net in game.networks.items()}
     batch = Batch(torch.randn(4, 1, 8, 8), torch.randn(4, 5), torch.rand(4))
     game.losses["discriminator"](players, batch).backward()
@@ -113,7 +116,10 @@ def test_data_comes_in_epochs_without_repetition() -> None:
         assert sorted(epoch.tolist()) == list(range(50))
     assert not torch.equal(seen[:50], seen[50:100])
     small = next(batches(data[:8], 20, 2, "t")).real.flatten()
-    assert torch.bincount(small.int()).tolist() in ([2, 2, 2, 2, 3, 3, 3, 3],) or int(torch.bincount(small.int()).min()) >= 2
+    assert (
+        torch.bincount(small.int()).tolist() in ([2, 2, 2, 2, 3, 3, 3, 3],)
+        or int(torch.bincount(small.int()).min()) >= 2
+    )
 
 
 def trained_generator() -> tuple[nn.Module, dict[str, Tensor], TrialConfig]:
@@ -178,7 +184,9 @@ def test_the_policy_is_put_back() -> None:
 
 
 def test_points_learn_where_the_data_is() -> None:
-    ring = np.stack([np.cos(np.arange(8)), np.sin(np.arange(8))], 1).astype(np.float32).repeat(50, 0) * 0.1 + 3
+    ring = (
+        np.stack([np.cos(np.arange(8)), np.sin(np.arange(8))], 1).astype(np.float32).repeat(50, 0) * 0.1 + 3
+    )
     config = TrialConfig.model_validate(
         {
             "dataset": {"name": "gaussian_ring"},

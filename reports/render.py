@@ -1,0 +1,177 @@
+"""One run in, one folder out: HTML, Markdown, figures and CSV, written whole or not at all."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+from markupsafe import Markup
+
+from pipeline.errors import InputError
+from pipeline.store.run import Run, load_run
+from reports import curves, figures, listing, pictures, style, words
+from reports.results import Results, read
+from reports.statistics import decide, rule_in_words
+
+
+class Shown(NamedTuple):
+    """A figure as the templates see it; `name` is its file's without the ending."""
+
+    name: str
+    caption: str
+    alt: str
+
+
+def build(run_path: str, out: str | None = None) -> Path:
+    """Write the report of the run at `run_path` (a directory or any fsspec URL) and return the report's
+    folder.
+
+    The folder is `<run>/report`, or `out`. An earlier report there is replaced in one step; anything else is
+    left alone. The same tables give the same bytes. Raises InputError for what is not a run, and for a place
+    that cannot be written.
+    """
+    run = load_run(run_path)
+    target = _target(run, out)
+    files = render(read(run))
+    _write(target, files)
+    return target
+
+
+def render(results: Results) -> dict[str, bytes]:
+    """Every file of the report by its path inside the report's folder."""
+    verdicts = [
+        decide(hypothesis, results.study, results.completed) for hypothesis in results.study.hypotheses
+    ]
+    tables = listing.csv_files(results, verdicts)
+    files = {f"tables/{name}": content for name, content in tables.items()}
+    with style.context():
+        shown = _draw(results, files)
+    grids, galleries = pictures.grids(results), pictures.galleries(results)
+    files |= {f"figures/{grid.name}.png": grid.png for grid in grids}
+    files |= {f"figures/{pair.name}.png": pair.png for gallery in galleries for pair in gallery.pairs}
+    context: dict[str, Any] = {
+        "study": results.study,
+        "results": results,
+        "verdicts": verdicts,
+        "splits": {v.hypothesis.name: listing.by_objective(v, results) for v in verdicts},
+        "words": words,
+        "rule_in_words": rule_in_words,
+        "listing": listing,
+        "shown": shown,
+        "grids": grids,
+        "galleries": galleries,
+        "provenance": listing.provenance(results, listing.digest(tables)),
+        "empty": [name for name, table in results.tables.items() if table.empty],
+        "yaml": results.study.yaml(),
+    }
+    loader = jinja2.PackageLoader("reports", "templates")
+    options = {
+        "loader": loader,
+        "undefined": jinja2.StrictUndefined,
+        "trim_blocks": True,
+        "lstrip_blocks": True,
+    }
+    page = jinja2.Environment(autoescape=True, keep_trailing_newline=True, **options)  # type: ignore[arg-type]
+    page.filters["image"] = lambda path: Markup(
+        "data:image/png;base64," + base64.b64encode(files[path]).decode()
+    )
+    files["index.html"] = page.get_template("report.html.j2").render(context).encode()
+    text = jinja2.Environment(keep_trailing_newline=True, **options)  # type: ignore[arg-type]
+    text.filters["cell"] = words.markdown_cell
+    files["report.md"] = text.get_template("report.md.j2").render(context).encode()
+    return files
+
+
+def _draw(results: Results, files: dict[str, bytes]) -> dict[str, Shown]:
+    """Draw every figure there is data for, add its files, and give captions by name."""
+    n = f"n = {words.many(len(results.completed), 'measured trial')}"
+    points = (
+        "A point is a trial, its bar the 95 % interval of its N₂; points of equal size stand side by side by "
+        "objective. "
+        "Hollow: not past the quality gate. Arrow: no pair collided, only the lower bound is known."
+    )
+    drawings = {
+        "controls": (
+            figures.control_recovery(results),
+            f"Samplers whose support is known, uniform on N real images: true N₂ against measured N₂ "
+            f"(n = {len(results.controls)}). Points on the dashed line are measured right.",
+        ),
+        "support-by-discriminator": (
+            figures.support_by(results, "discriminator_params", "discriminator parameters"),
+            f"Support size against discriminator size, {n}. {points} The line is the held-out real images' "
+            f"own N₂ under the "
+            "same ruler, its band the 95 % interval.",
+        ),
+        "support-by-train-samples": (
+            figures.support_by(results, "train_samples", "training samples"),
+            f"Support size against the number of training samples, {n}. {points}",
+        ),
+        "quality": (
+            figures.quality(results),
+            f"Support size against precision, {n}. Left of the gate (shaded) few near-duplicates are a sign "
+            f"of noise, not of "
+            "diversity.",
+        ),
+    }
+    for objective in sorted(set(results.trials["objective.name"])):
+        trials = int((results.trials["objective.name"] == objective).sum())
+        drawings[f"curves-{objective}"] = (
+            curves.training_curves(results, objective),
+            f"Training with {objective}: losses, and the distinguishing gap on training and on held-out "
+            f"images; a line is a "
+            f"trial (of {trials}; at most {curves.MOST_LINES} of the lowest seeds a panel). Dotted grey: did "
+            f"not complete.",
+        )
+    shown = {}
+    for name, (drawing, caption) in drawings.items():
+        if drawing is not None:
+            files[f"figures/{name}.png"], files[f"figures/{name}.svg"] = drawing
+            shown[name] = Shown(name, caption, caption.split(".")[0])
+    return shown
+
+
+def _target(run: Run, out: str | None) -> Path:
+    if out is not None and "://" in out:
+        raise InputError(f"--out {out}: must be a local folder")
+    if out is None and not run.tables.local:
+        raise InputError(f"{run.root}: is not a local folder: say with --out where the report goes")
+    target = Path(out) if out is not None else Path(run.tables.root) / "report"
+    if target.exists() and not (target.is_dir() and (_is_report(target) or not any(target.iterdir()))):
+        raise InputError(f"{target}: exists and is not a report: choose another place with --out")
+    return target
+
+
+def _is_report(folder: Path) -> bool:
+    return (folder / "index.html").is_file() and (folder / "report.md").is_file()
+
+
+def _write(target: Path, files: dict[str, bytes]) -> None:
+    """Beside the target first, then renamed into its place, so that no half-written report is ever seen."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written: {error.strerror}") from None
+    try:
+        fresh, old = beside / "fresh", beside / "old"
+        for name, content in files.items():
+            path = fresh / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        if target.exists():
+            os.rename(target, old)
+        try:
+            os.rename(fresh, target)
+        except OSError:
+            if old.exists():
+                os.rename(old, target)
+            raise
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written: {error.strerror}") from None
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

@@ -1,0 +1,72 @@
+"""How figures look, and how they turn into bytes that are the same on every run."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+# Okabe & Ito 2008, without yellow (too pale on white) and black (kept for the real images).
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
+REAL = "#222222"
+SETTINGS: dict[str, Any] = {
+    "svg.hashsalt": "birthday",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#555555",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.1,
+    "figure.facecolor": "white",
+}
+
+
+class Drawing(NamedTuple):
+    """A figure in both formats."""
+
+    png: bytes
+    svg: bytes
+
+
+@contextlib.contextmanager
+def context() -> Iterator[None]:
+    """Inside it, matplotlib draws as this report does, whatever a user's matplotlibrc says."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        settings: Any = SETTINGS
+        matplotlib.rcParams.update(settings)
+        yield
+
+
+def axes(width: float = 7.2, height: float = 4.2) -> tuple[Figure, Axes]:
+    """One figure with one set of axes, in inches."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.add_subplot()
+
+
+def encode(figure: Figure) -> Drawing:
+    """PNG and SVG without dates or version strings."""
+    png, svg = io.BytesIO(), io.BytesIO()
+    figure.savefig(png, format="png", dpi=170, metadata={"Software": None})
+    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    return Drawing(png.getvalue(), svg.getvalue())
+
+
+def look(values: Sequence[object], choices: list[str]) -> dict[object, str]:
+    """Each value's colour or marker, repeating when there are more values than choices."""
+    return {value: choices[k % len(choices)] for k, value in enumerate(values)}

@@ -1,0 +1,77 @@
+"""What several rooms' tests share: one local Ray for all of them, and a short place for runs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine.tools import TINY, Command, Said, study
+
+
+@pytest.fixture(scope="session", autouse=True)
+def environment() -> Iterator[None]:
+    """No variable of the machine reaches a test; no commit, as this checkout may change meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("BIRTHDAY_DATA", "RAY_ADDRESS", "MLFLOW_TRACKING_URI", "FORCE_COLOR"):
+            patch.delenv(name, raising=False)
+        patch.setenv("GIT_DIR", os.devnull)
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        yield
+
+
+@pytest.fixture
+def runs() -> Iterator[Path]:
+    """A directory that is not there yet, with a short name."""
+    folder = Path(tempfile.mkdtemp(prefix="bd"))
+    yield folder / "runs"
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def local_ray() -> Iterator[None]:
+    """A Ray in this process, which every `engine="ray"` then uses."""
+    from pipeline.engine.ray_settings import settle
+
+    settle(None)
+    from pipeline.engine.ray_engine import RayEngine
+    from pipeline.study import ResourceOptions
+
+    engine = RayEngine(ResourceOptions())
+    yield
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def reference() -> Iterator[Path]:
+    """The tiny study carried out once, undisturbed and in this process. Not to be changed."""
+    from pipeline import run
+
+    with tempfile.TemporaryDirectory(prefix="bd") as folder:
+        yield Path(run(study(TINY), folder, engine="inline", mirror=False).root)
+
+
+@pytest.fixture
+def birthday(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
+    """`birthday WORDS` in this process: its exit code and what it printed."""
+    from pipeline.cli import main
+
+    def command(*words: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["birthday", *map(str, words)])
+        capfd.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return Said(code, *capfd.readouterr())
+
+    before = signal.getsignal(signal.SIGTERM)
+    yield command
+    signal.signal(signal.SIGTERM, before)

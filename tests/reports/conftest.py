@@ -1,0 +1,28 @@
+"""Reports built once and read by many tests."""
+
+from pathlib import Path
+
+import pytest
+
+import reports
+from pipeline.store.run import Run
+from tests.reports import synthetic
+
+
+@pytest.fixture(scope="session")
+def troubled(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Failures of every kind, a missing trial, trials below the gate, trials without any collision."""
+    status = {1: "diverged", 5: "failed", 8: "out_of_memory", 11: "lost", 14: "missing"}
+    study = synthetic.study(measure={"samples": 200, "tau": {"rule": "real_quantile", "quantile": 1e-3}})
+    return synthetic.write(
+        tmp_path_factory.mktemp("runs"),
+        study,
+        level=8.0,
+        status=lambda k, trial: status.get(k, "completed"),
+        precision=lambda trial: 0.1 if trial.discriminator.width == 2 else 0.8,
+    )
+
+
+@pytest.fixture(scope="session")
+def page(troubled: Run) -> Path:
+    return reports.build(troubled.root)

@@ -1,0 +1,233 @@
+"""The whole report: the same bytes twice, self-contained, complete, and sensible where almost nothing is
+there.
+"""
+
+import hashlib
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import reports
+from pipeline.errors import InputError
+from pipeline.store.run import Run
+from tests.reports import synthetic
+
+SECTIONS = [
+    "answer",
+    "measure",
+    "controls",
+    "support",
+    "quality",
+    "samples",
+    "duplicates",
+    "training",
+    "failures",
+    "trials",
+    "provenance",
+]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def text_of(html: str) -> str:
+    """The words a reader sees."""
+    words = re.sub(r"(?s)<style>.*?</style>|<[^>]+>", " ", html)
+    return re.sub(r"\s+", " ", words)
+
+
+def test_same_tables_same_bytes(troubled: Run, page: Path, tmp_path: Path) -> None:
+    # In another process, so that neither hash seeds nor drawing state are shared.
+    code = f"import reports; reports.build({troubled.root!r}, {str(tmp_path / 'again')!r})"
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONHASHSEED": "5", "MPLBACKEND": "svg"})
+    assert contents(tmp_path / "again") == contents(page)
+
+
+def test_what_is_written(page: Path) -> None:
+    files = contents(page)
+    assert {
+        "index.html",
+        "report.md",
+        "tables/trials.csv",
+        "tables/results.csv",
+        "tables/hypotheses.csv",
+    } <= set(files)
+    for name in (
+        "controls",
+        "support-by-discriminator",
+        "support-by-train-samples",
+        "quality",
+        "curves-wgan_gp",
+    ):
+        assert files[f"figures/{name}.png"].startswith(b"\x89PNG")
+        assert b"<svg" in files[f"figures/{name}.svg"]
+    assert any(name.startswith("figures/pair-") for name in files)
+    assert not [p for p in page.parent.iterdir() if p.name.startswith(".report")]
+
+
+def test_sections_in_order(page: Path) -> None:
+    html = (page / "index.html").read_text()
+    assert re.findall(r'<section id="(\w+)">', html) == SECTIONS
+
+
+def test_nothing_is_loaded_from_elsewhere(page: Path) -> None:
+    html = (page / "index.html").read_text()
+    visible = re.sub(r"data:image/png;base64,[A-Za-z0-9+/=]+", "data:", html)
+    assert "://" not in visible
+    assert "<script" not in visible
+    assert "@import" not in visible
+    for link in re.findall(r'(?:src|href)="([^"]+)"', visible):
+        assert link == "data:" or (page / link).is_file(), link
+
+
+def test_markdown_points_at_files_that_exist(page: Path) -> None:
+    markdown = (page / "report.md").read_text()
+    links = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", markdown)
+    assert links
+    assert all((page / link).is_file() for link in links)
+    for block in re.findall(r"(?m)(?:^\|.*\|\n)+", markdown):
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1
+
+
+def test_failures_gate_and_censored_trials_are_named(page: Path) -> None:
+    words = text_of((page / "index.html").read_text())
+    assert (
+        "40 trials planned; in the store: 35 completed, 1 diverged, 1 failed, 1 lost, 1 out of memory; 1 "
+        "missing." in words
+    )
+    assert "4 trials did not complete, 1 planned not in the store" in words
+    assert "not a number &lt;step 40&gt;" in words
+    assert "noise has no duplicates either" in words
+    assert "no collision" in words
+    assert re.search(r"\d+ without any collision", words)
+    for decision in re.findall(r'class="badge">(\w+)<', (page / "index.html").read_text()):
+        assert decision in ("supported", "refuted", "inconclusive")
+
+
+def test_csv_round_trip(troubled: Run, page: Path) -> None:
+    for name in ("trials", "curves", "collisions", "quality", "pairs", "samples"):
+        stored = troubled.table(name)
+        read = pd.read_csv(page / "tables" / f"{name}.csv", dtype=str)
+        assert list(read) == [column for column in stored if "image" not in column.split("_")]
+        for column in stored.select_dtypes("number"):
+            # Sorted, since the report's order is its own.
+            written = sorted(float(text) for text in read[column].dropna())
+            assert written == sorted(stored[column].dropna().astype(float)), (name, column)
+            assert read[column].isna().sum() == stored[column].isna().sum()
+
+
+def test_digest_is_of_the_csv_files(page: Path) -> None:
+    whole = b"".join(p.read_bytes() for p in sorted((page / "tables").iterdir()))
+    assert hashlib.sha256(whole).hexdigest() in (page / "index.html").read_text()
+
+
+def test_verdicts_as_csv(page: Path) -> None:
+    verdicts = pd.read_csv(page / "tables/hypotheses.csv")
+    assert list(verdicts["hypothesis"]) == ["capacity", "sample_count"]
+    assert verdicts["low"].lt(verdicts["slope"]).all()
+
+
+def build(run: Run) -> str:
+    return text_of((reports.build(run.root) / "index.html").read_text())
+
+
+def test_points_have_no_pictures(tmp_path: Path) -> None:
+    words = build(synthetic.write(tmp_path, synthetic.point_study(), images=False, controls=False))
+    assert "The store holds no images" in words
+    assert "No control of known support" in words
+    assert "no measurement of real images" in words
+
+
+def test_a_study_without_anything(tmp_path: Path) -> None:
+    run = Run(tmp_path / "synthetic")
+    with run.writing():
+        run.save_study(synthetic.study())
+    words = build(run)
+    assert "40 trials planned; in the store: none; 40 missing." in words
+    assert "Inconclusive: there is no trial to decide by" in words
+    assert "Tables without rows in this store" in words
+
+
+def test_only_failures(tmp_path: Path) -> None:
+    study = synthetic.study(vary={"discriminator.width": [2, 4]}, hypotheses=[synthetic.CAPACITY])
+    words = build(synthetic.write(tmp_path, study, status=lambda k, trial: "diverged"))
+    assert "2 diverged" in words
+    assert "No completed trial was measured" in words
+
+
+def test_a_single_trial_and_no_hypothesis(tmp_path: Path) -> None:
+    study = synthetic.study(vary={}, hypotheses=[], controls={"finite_support": []})
+    words = build(synthetic.write(tmp_path, study, precision=lambda trial: None))
+    assert "states no hypothesis" in words
+    assert "No stored trial of this study failed." in words
+    assert "No quality was measured" in words
+
+
+def test_no_collision_in_any_trial(tmp_path: Path) -> None:
+    study = synthetic.study(
+        vary={"discriminator.width": [2, 4, 8], "seed": {"count": 3}}, hypotheses=[synthetic.CAPACITY]
+    )
+    words = build(synthetic.write(tmp_path, study, level=40.0))
+    assert "Inconclusive: no pair collided in any trial" in words
+
+
+def test_an_earlier_report_is_replaced_and_anything_else_is_not(tmp_path: Path) -> None:
+    run = synthetic.write(tmp_path, synthetic.study(vary={}, hypotheses=[]))
+    folder = reports.build(run.root)
+    (folder / "stale.txt").write_text("old")
+    assert reports.build(run.root) == folder
+    assert not (folder / "stale.txt").exists()
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.tex").write_text("years of work")
+    with pytest.raises(InputError, match="not a report"):
+        reports.build(run.root, str(mine))
+    assert (mine / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_run_at_a_url_needs_a_place(tmp_path: Path) -> None:
+    local = synthetic.write(tmp_path, synthetic.study(vary={}, hypotheses=[]))
+    remote = Run("memory://published/synthetic")
+    for path in Path(local.root).rglob("*"):
+        if path.is_file() and path.name != ".lock":
+            remote.tables.write_bytes(str(path.relative_to(local.root)), path.read_bytes())
+    with pytest.raises(InputError, match="--out"):
+        reports.build(remote.root)
+    folder = reports.build(remote.root, str(tmp_path / "deep/er/report"))
+    assert contents(folder) == contents(reports.build(local.root))
+
+
+def test_what_is_not_a_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a run"):
+        reports.build(str(tmp_path))
+
+
+def test_needs_neither_torch_nor_ray() -> None:
+    code = "import sys, reports; print(sorted({m.split('.')[0] for m in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    for package in ("torch", "ray", "mlflow", "optuna", "sklearn"):
+        assert f"'{package}'" not in loaded
+
+
+def test_study_text_cannot_break_the_page(tmp_path: Path) -> None:
+    study = synthetic.study(vary={}, hypotheses=[], question="Is <b>a|b</b> & `c` true?")
+    folder = reports.build(synthetic.write(tmp_path, study).root)
+    assert "Is &lt;b&gt;a|b&lt;/b&gt; &amp; `c` true?" in (folder / "index.html").read_text()
+
+
+def test_figures_ignore_a_users_matplotlibrc(troubled: Run, page: Path, tmp_path: Path) -> None:
+    import matplotlib
+
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "black"}):
+        again = reports.build(troubled.root, str(tmp_path / "styled"))
+        assert matplotlib.rcParams["font.size"] == 30
+    assert (
+        io.BytesIO((again / "figures/quality.png").read_bytes()).read()
+        == (page / "figures/quality.png").read_bytes()
+    )

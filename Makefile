@@ -31,7 +31,7 @@ bench: install
 	$(BIN)/python -m tests.benchmarks
 
 ui: install
-	$(BIN)/birthday ui
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/runs/mlflow.db --host 127.0.0.1 --port 5000
 
 clean:
 	rm -rf $(VENV) build *.egg-info

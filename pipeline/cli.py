@@ -134,6 +134,8 @@ def run(
         progress=for_terminal(),
     )
     print(f"tables: {finished.root}")
+    if mlflow and finished.tables.local:
+        print(f"mlflow: mlflow ui --backend-store-uri sqlite:///{Path(runs).absolute()}/mlflow.db")
     print(f"next:   birthday report {finished.root}")
 
 
@@ -188,7 +190,7 @@ def report(
     """Write the report of a run from its tables alone: HTML, Markdown, figures, CSV."""
     import reports
 
-    print(reports.build(run_path, target))
+    print(reports.build(run_path, target) / "index.html")
 
 
 @app.command()

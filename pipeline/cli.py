@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterable, Mapping
@@ -134,7 +135,7 @@ def run(
         progress=for_terminal(),
     )
     print(f"tables: {finished.root}")
-    if mlflow and finished.tables.local:
+    if mlflow and finished.tables.local and not os.environ.get("MLFLOW_TRACKING_URI"):
         print(f"mlflow: mlflow ui --backend-store-uri sqlite:///{Path(runs).absolute()}/mlflow.db")
     print(f"next:   birthday report {finished.root}")
 
@@ -146,13 +147,15 @@ def status(run_path: RunPath) -> None:
 
     found = load_run(run_path)
     planned = {t.id for t in found.study.trials()}
-    rows = found.table("trials")
-    rows = rows[rows["trial_id"].isin(planned)]
+    stored = found.table("trials")
+    rows = stored[stored["trial_id"].isin(planned)]
     counts = rows["status"].value_counts().to_dict()
     missing = len(planned) - len(rows)
     print(f"{found.study.study}: {len(rows)} of {len(planned)} trials done, {missing} missing")
     for name, count in sorted(counts.items()):
         print(f"  {name}: {count}")
+    if len(stored) > len(rows):
+        print(f"  beside the plan (a search's suggestions, an earlier version): {len(stored) - len(rows)}")
     failures = rows[rows["status"] != "completed"].sort_values("finished_at").tail(10)
     for _, row in failures.iterrows():
         print(f"  {row['trial_id']} {row['status']}: {row['error']}")

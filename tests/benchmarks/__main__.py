@@ -16,6 +16,19 @@ from rich.table import Table
 
 from tests.benchmarks.timing import Figure, load
 
+COLUMNS = (
+    "benchmark",
+    "case",
+    "quantity",
+    "ours",
+    "peer's",
+    "unit",
+    "speedup",
+    "spread",
+    "target",
+    "peer",
+    "load",
+)
 NAMES = ("pair_search", "training_loop", "overhead")
 
 
@@ -36,7 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
             print(line(figure), file=sys.stderr, flush=True)
             figures.append(figure)
     seconds = time.perf_counter() - start
-    Console(width=None if sys.stdout.isatty() else 160).print(table(figures))
+    Console(width=None if sys.stdout.isatty() else 200).print(table(figures))
     print(f"{seconds:.0f} s in all, load average {load()}, {os.cpu_count()} CPUs")
     if options.json:
         content = {"machine": machine(), "seconds": seconds, "figures": [f._asdict() for f in figures]}
@@ -50,7 +63,7 @@ def line(f: Figure) -> str:
 
 
 def table(figures: list[Figure]) -> Table:
-    """All figures; `speedup` is how many times faster ours is."""
+    """All figures; `speedup` is how many times faster ours is: median and spread over rounds."""
     found = Table(
         "benchmark", "case", "quantity", "ours", "peer's", "unit", "speedup", "target", "peer", "load"
     )
@@ -63,6 +76,7 @@ def table(figures: list[Figure]) -> Table:
             "" if f.theirs is None else f"{f.theirs:.4g}",
             f.unit,
             "" if f.speedup is None else f"{f.speedup:.2f}",
+            "" if f.spread is None else f"{f.spread[0]:.2f}-{f.spread[1]:.2f}",
             f.target,
             f.peer,
             f"{f.load:.1f}",

@@ -6,13 +6,14 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Figure(NamedTuple):
     """One measured line: ours against a named peer (or against nothing), both in `unit`.
 
-    speedup: how many times faster ours is, > 1 where ours wins. load: 1-minute load average at the end.
+    speedup: how many times faster ours is, > 1 where ours wins: the median over rounds, and `spread` the least and the
+    most of them. load: 1-minute load average at the end.
     """
 
     benchmark: str
@@ -23,6 +24,7 @@ class Figure(NamedTuple):
     peer: str = ""
     theirs: float | None = None
     speedup: float | None = None
+    spread: tuple[float, float] | None = None
     target: str = ""
     load: float = 0.0
 
@@ -42,6 +44,12 @@ class Times(NamedTuple):
 def load() -> float:
     """Runnable processes over the last minute."""
     return round(os.getloadavg()[0], 2)
+
+
+def ratios(numerators: list[float], denominators: list[float]) -> dict[str, Any]:
+    """Speedup and spread of what was measured in pairs, for a Figure."""
+    each = [a / b for a, b in zip(numerators, denominators, strict=True)]
+    return {"speedup": median(each), "spread": (min(each), max(each))}
 
 
 def alternate(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, Times]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.engine.tools import TINY, Command
+from tests.engine.tools import TINY, Command, start
 
 
 @pytest.fixture
@@ -181,4 +181,20 @@ def test_something_else_that_listens_is_no_ray(birthday: Command, file: Path, ru
         address = f"127.0.0.1:{server.getsockname()[1]}"
         line = refused(birthday, "run", file, "--runs", runs, "--address", address)
     assert "what listens there is no Ray head" in line
+    assert not runs.exists()
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_a_cluster_that_could_never_start_a_trial(file: Path, runs: Path) -> None:
+    import ray
+
+    address = ray.get_runtime_context().gcs_address
+    more = f"resources.cpus={len(os.sched_getaffinity(0)) + 1}"
+    process = start("run", file, "--runs", runs, "--address", address, "--set", more)
+    out, said = process.communicate(timeout=120)
+    assert (process.returncode, out) == (2, "")
+    (line,) = said.splitlines()
+    amount = more.partition("=")[2]
+    assert line.startswith(f"birthday: resources.cpus: {amount}: the cluster at {address} has ")
+    assert line.endswith(" CPU, so no trial could ever start")
     assert not runs.exists()

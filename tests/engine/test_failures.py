@@ -31,7 +31,7 @@ def test_a_diverging_trial_is_a_row(engine: str, runs: Path) -> None:
     for trial in found.study.trials():
         row = rows.loc[trial.id]
         if trial.training.generator_lr < 1:
-            assert (row["status"], row["error"], row["steps_done"]) == ("completed", None, 6)
+            assert (row["status"], row["steps_done"]) == ("completed", 6)
         else:
             assert row["status"] == "diverged"
             assert "not finite at step 3 of 6" in row["error"]
@@ -67,10 +67,9 @@ def test_whatever_a_trial_raises_is_its_outcome(
     assert reason == f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-@pytest.mark.usefixtures("local_ray")
 def test_memory_that_no_machine_has_fails_its_trial_alone(runs: Path) -> None:
     vary = ["vary.generator.width=[4, 4000000]", "vary.discriminator.width=[4]", "vary.seed=[0]"]
-    rows = run(study(TINY, *vary), runs, engine="ray", mirror=False).table("trials")
+    rows = run(study(TINY, *vary), runs, engine="inline", mirror=False).table("trials")
     ends = dict(zip(rows["generator_width"], rows["status"], strict=True))
     assert ends == {4: "completed", 4000000: "out_of_memory"}
 

@@ -17,18 +17,22 @@ from pipeline.engine.execute import measure
 from pipeline.store.schemas import SCHEMAS
 from tests.engine.tools import TINY, alive, assert_same, descendants, end, start, study, wait_for
 
-LONGER = ["base.training.steps=150", "vary.seed.count=4"]
+LONGER = ["base.training.steps=150", "vary.seed.count=5"]
 
 
 def shards(root: Path, table: str = "trials") -> list[str]:
     return sorted(path.name for path in (root / table).glob("*.parquet"))
 
 
-def leftovers(root: Path) -> list[str]:
-    """Temporary files, and shards of other tables that no trials row commits."""
-    committed = {*shards(root), *shards(root, "collisions")}
-    stray = [f"{t}/{name}" for t in SCHEMAS for name in shards(root, t) if name not in committed]
-    return stray + [str(path) for path in root.rglob(".writing-*")]
+def unfinished(root: Path) -> list[Path]:
+    """Temporary files: only a driver that is killed leaves some."""
+    return list(root.rglob(".writing-*"))
+
+
+def uncommitted(root: Path) -> list[str]:
+    """Shards of other tables that nothing commits."""
+    committed = {*shards(root), *(name for name in shards(root, "collisions") if name.startswith("measure-"))}
+    return [f"{t}/{name}" for t in SCHEMAS for name in shards(root, t) if name not in committed]
 
 
 @pytest.mark.usefixtures("local_ray")
@@ -48,8 +52,8 @@ def test_a_driver_stopped_and_one_killed_lose_only_trials_in_flight(runs: Path, 
     assert said.splitlines() == ["birthday: stopped; the same command goes on where this one ended"]
     wait_for(lambda: not any(map(alive, below)), 20)
     before = load_run(root).table("trials").set_index("trial_id")["finished_at"]
-    assert 0 < len(before) < 8
-    assert leftovers(root) == []
+    assert 0 < len(before) < 10
+    assert unfinished(root) == []
 
     killed = start(*command)
     wait_for(lambda: len(load_run(root).done()) > len(before))
@@ -57,18 +61,20 @@ def test_a_driver_stopped_and_one_killed_lose_only_trials_in_flight(runs: Path, 
     killed.kill()
     killed.communicate()
     try:
-        wait_for(lambda: not any(map(alive, below)), 30)
+        # Two of Ray's own agents look for its head a while longer.
+        working = {pid: name for pid, name in below.items() if "Agent" not in name}
+        wait_for(lambda: not any(map(alive, working)), 20)
     finally:
         end(below)
     middle = load_run(root).table("trials").set_index("trial_id")["finished_at"]
-    assert len(middle) < 8
+    assert len(middle) < 10
     for table in SCHEMAS:
         load_run(root).table(table)  # reads whole files only
 
     found = run(study(TINY, *LONGER), runs, engine="ray", mirror=False)
-    assert leftovers(root) == []
+    assert unfinished(root) == uncommitted(root) == []
     after = found.table("trials").set_index("trial_id")["finished_at"]
-    assert len(after) == 8
+    assert len(after) == 10
     assert (after[before.index] == before).all()
     assert (after[middle.index] == middle).all()
     assert_same(root, run(study(TINY, *LONGER), runs / "whole", engine="inline", mirror=False).root)
@@ -84,7 +90,7 @@ def test_ctrl_c_is_one_line(runs: Path, tmp_path: Path) -> None:
     assert process.returncode == 130
     assert said.splitlines() == ["birthday: stopped; the same command goes on where this one ended"]
     assert "Traceback" not in out
-    assert leftovers(runs / "tiny") == []
+    assert unfinished(runs / "tiny") == []
 
 
 def test_what_a_killed_writer_left_is_not_read_and_swept(reference: Path, runs: Path) -> None:
@@ -96,7 +102,7 @@ def test_what_a_killed_writer_left_is_not_read_and_swept(reference: Path, runs: 
     assert len(found.done()) == 2
     assert set(found.table("curves")["trial_id"]) == found.done()
     run(study(TINY), runs, engine="inline", mirror=False)
-    assert leftovers(root) == []
+    assert unfinished(root) == uncommitted(root) == []
     assert_same(reference, root)
 
 
@@ -143,8 +149,9 @@ def test_a_full_disk_is_one_line_and_leaves_whole_files(reference: Path, runs: P
     assert process.returncode == 2
     (line,) = process.stderr.splitlines()
     assert "cannot be written: File too large" in line
-    assert leftovers(runs / "tiny") == []
+    assert unfinished(runs / "tiny") == []
     found = run(study(TINY), runs, engine="inline", mirror=False)
+    assert uncommitted(runs / "tiny") == []
     assert_same(reference, found.root)
 
 

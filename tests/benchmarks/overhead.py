@@ -1,0 +1,151 @@
+"""What the pipeline adds to a trial beyond training and measuring it: 1,000 trials that are done at once.
+
+They go the way of `pipeline.engine.execute.run`: two local Ray workers, the store's commits, the MLflow mirror off or on. Each
+returns the rows and the weights that a real trial on digits left, under its own id. Starting Ray, its workers and
+MLflow, loading the data and laying the rulers happens once a run and is left out.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import json
+import os
+import pstats
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from statistics import median
+from typing import Any, NamedTuple
+from unittest import mock
+
+from pipeline.engine import execute
+from pipeline.engine.work import Context, Finished, run_trial
+from pipeline.progress import Silent
+from pipeline.study import Study
+from pipeline.trial import TrialConfig
+from tests.benchmarks.timing import Figure, load
+
+NAME = "overhead"
+TRIALS, PROFILED = 1000, 300
+REPEATS = {"off": 3, "on": 2}
+STUDY: dict[str, Any] = {
+    "study": "overhead",
+    "question": "What does the pipeline add to a trial?",
+    "base": {
+        "dataset": {"name": "digits"},
+        "generator": {"name": "dcgan", "width": 16, "latent_dim": 32},
+        "discriminator": {"name": "dcgan", "width": 8},
+        "objective": {"name": "nonsaturating"},
+        "train_samples": 300,
+        "training": {"steps": 20, "ticks": 20},
+    },
+    "measure": {"samples": 1000, "tau": {"rule": "real_quantile", "quantile": 1e-3}},
+}
+# Functions of the driver's thread whose time is told apart, by file and name.
+PARTS = {
+    "submitting tasks": ("ray_engine.py", "submit"),
+    "waiting for workers": ("worker.py", "wait"),
+    "fetching results": ("ray_engine.py", "_result"),
+    "encoding tables": ("tables.py", "encode"),
+    "writing files": ("tables.py", "write_bytes"),
+    "of these, fsync": ("~", "<built-in method posix.fsync>"),
+    "handing to the mirror": ("tracking.py", "add"),
+    "waiting for the mirror": ("tracking.py", "finish"),
+}
+
+
+class Clock(Silent):
+    """Progress that notes when the first trial was about to be submitted."""
+
+    def start(self, name: str, planned: int, done: int) -> None:
+        self.started = time.perf_counter()
+
+
+class Pass(NamedTuple):
+    """Milliseconds a trial, seconds before the first, milliseconds a trial to read the run back, the driver's parts."""
+
+    trial: float
+    start: float
+    read: float
+    parts: dict[str, float]
+
+
+def run() -> Iterator[Figure]:
+    """Milliseconds per trial with the mirror off and on, and where the driver spends them."""
+    study = _study(TRIALS)
+    trials = study.trials()
+    bench = execute.prepare(study, trials[:1], "ray", None, None)
+    real = run_trial(next(iter(bench.contexts.values())), trials[0])
+    assert real.status == "completed", real.error
+    rows = {table: len(r) for table, r in real.tables.items()}
+    print(f"rows of a trial: {json.dumps(rows)}, weights: {len(real.weights or b'')} bytes", file=sys.stderr)
+    replay = mock.patch.object(execute, "run_trial", replaying(real))
+    with execute.started("ray", study, None), replay:  # the runs below find Ray started
+        _pass(_study(50), False, False)  # its workers import torch
+        for name, target in (("off", "< 10 ms"), ("on", "< 30 ms")):
+            case, mirror = f"mirror {name}", name == "on"
+            passes = [_pass(study, mirror, False) for _ in range(REPEATS[name])]
+            for quantity, unit, values in (
+                ("a trial", "ms", [p.trial for p in passes]),
+                ("reading back, a trial", "ms", [p.read for p in passes]),
+                ("before the first trial", "s", [p.start for p in passes]),
+            ):
+                goal = target if quantity == "a trial" else ""
+                yield Figure(NAME, case, quantity, unit, median(values), target=goal, load=load())
+            for part, milliseconds in _pass(_study(PROFILED), mirror, True).parts.items():
+                yield Figure(NAME, case, f"driver under a profiler: {part}", "ms", milliseconds, load=load())
+
+
+def _study(trials: int) -> Study:
+    return Study.parse({**STUDY, "vary": {"seed": {"count": trials}}})
+
+
+def _pass(study: Study, mirror: bool, profiled: bool) -> Pass:
+    profile, clock = cProfile.Profile(), Clock()
+    with tempfile.TemporaryDirectory() as runs:
+        start = time.perf_counter()
+        if profiled:
+            profile.enable()
+        target = execute.run(study, runs, mirror=mirror, progress=clock)
+        profile.disable()
+        end = time.perf_counter()
+        trials = len(target.done())
+        assert trials == len(study.trials())
+        reading = time.perf_counter() - end
+        if mirror:
+            assert _mirrored(runs) == trials + 1  # and the study's own
+    parts = _parts(profile, trials) if profiled else {}
+    trial, read = 1e3 * (end - clock.started) / trials, 1e3 * reading / trials
+    return Pass(trial, clock.started - start, read, parts)
+
+
+def replaying(real: Finished) -> Callable[[Context, TrialConfig], Finished]:
+    """A stand-in for `run_trial` that returns at once what `real` left, as another trial's."""
+
+    def replay(context: Context, trial: TrialConfig) -> Finished:
+        now, key = datetime.now(UTC), trial.id
+        tables = {table: [{**row, "trial_id": key} for row in rows] for table, rows in real.tables.items()}
+        tables["trials"][0] |= {"config": trial.model_dump_json(), "started_at": now, "finished_at": now}
+        return real._replace(trial_id=key, tables=tables)
+
+    return replay
+
+
+def _mirrored(runs: str) -> int:
+    with closing(sqlite3.connect(f"{runs}/mlflow.db")) as database:
+        return int(database.execute("SELECT count(*) FROM runs WHERE status = 'FINISHED'").fetchone()[0])
+
+
+def _parts(profile: cProfile.Profile, trials: int) -> dict[str, float]:
+    """Milliseconds a trial inside each of PARTS, what they call included, and in all."""
+    stats = pstats.Stats(profile).stats  # type: ignore[attr-defined]
+    parts = dict.fromkeys(PARTS, 0.0)
+    for (file, _, function), (_, _, _, cumulative, _) in stats.items():
+        for part, (name, wanted) in PARTS.items():
+            if os.path.basename(file) == name and function == wanted:
+                parts[part] += 1e3 * cumulative / trials
+    return {part: milliseconds for part, milliseconds in parts.items() if milliseconds}

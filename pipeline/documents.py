@@ -95,20 +95,23 @@ def assign(document: dict[str, Any], text: str) -> None:
         parsed = parse_yaml(value)
     except yaml.YAMLError:
         raise InputError(f"--set {text}: the value is not YAML") from None
-    parts = key.split(".")
-    if parts[0] in ("vary", "search"):  # their keys are dotted themselves
-        head = ["vary"] if parts[0] == "vary" else parts[:2]
-        rest = ".".join(parts[len(head) :])
-        parts = [*head, "seed", rest.removeprefix("seed.")] if rest.startswith("seed.") else [*head, rest]
-        if head[-1] not in ("vary", "space"):
-            parts = key.split(".")
-    node = document
+    node, parts = document, _path(key)
     for part in parts[:-1]:
         child = node.setdefault(part, {})
         if not isinstance(child, dict):
             raise InputError(f"--set {text}: {part!r} is a value, not a group of keys")
         node = child
     node[parts[-1]] = parsed
+
+
+def _path(key: str) -> list[str]:
+    """The keys on the way to a value. Those under `vary` and `search.space` are dotted themselves."""
+    for group in ("vary.", "search.space."):
+        rest = key.removeprefix(group)
+        if rest != key:
+            inner = ["seed", rest.removeprefix("seed.")] if rest.startswith("seed.") else [rest]
+            return [*group[:-1].split("."), *inner]
+    return key.split(".")
 
 
 def describe(error: ValidationError) -> str:

@@ -105,6 +105,21 @@ def test_overrides_reach_dotted_axes() -> None:
     assert {t.training.steps for t in study.trials()} == {7}
 
 
+def test_whole_blocks_can_be_set() -> None:
+    study = Study.load(
+        STUDIES[0],
+        [
+            "hypotheses=[]",
+            "vary={train_samples: [5, 6]}",
+            "search.space={discriminator.width: {type: int, low: 2, high: 4}}",
+            "search.space.training.generator_lr={type: float, low: 1e-4, high: 1e-3}",
+        ],
+    )
+    assert study.axes() == {"train_samples": [5, 6], "seed": [0]}
+    assert study.search is not None
+    assert list(study.search.space) == ["discriminator.width", "training.generator_lr"]
+
+
 MISTAKES = {
     "widht: 4": ("base.discriminator.widht: unknown key", "did you mean 'width'"),
     "width: four": ("base.discriminator.width: 'four': should be a valid integer",),

@@ -5,14 +5,16 @@ to.
 from __future__ import annotations
 
 import math
-from typing import cast
+from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 Tree = dict[str, Tensor]
+
+_SLOTS: WeakKeyDictionary[nn.Module, list[tuple[dict[str, Any], str, str]]] = WeakKeyDictionary()
 
 
 def initialise(network: nn.Module, rng: np.random.Generator, device: torch.device) -> Tree:
@@ -37,9 +39,30 @@ def initialise(network: nn.Module, rng: np.random.Generator, device: torch.devic
 
 
 def apply(network: nn.Module, tree: Tree, x: Tensor) -> Tensor:
-    """The network's output under the parameters (and buffers, if it needs any) of `tree`."""
-    output: Tensor = functional_call(network, tree, (x,))
-    return output
+    """The network's output under the parameters (and buffers, if it needs any) of `tree`.
+
+    The same function as `torch.func.functional_call`, without putting back what was bound before: every call
+    here binds all it needs, and the difference is a twentieth of a small network's training step.
+    """
+    for slots, name, key in _slots(network):
+        if key in tree:
+            slots[name] = tree[key]
+    return network(x)
+
+
+def _slots(network: nn.Module) -> list[tuple[dict[str, Any], str, str]]:
+    """Where each parameter and buffer of a network is kept: mapping, name in it, name in the tree."""
+    found: list[tuple[dict[str, Any], str, str]] | None = _SLOTS.get(network)
+    if found is None:
+        found = [
+            (slots, name, f"{path}.{name}" if path else name)
+            for path, module in network.named_modules()
+            for slots in (module._parameters, module._buffers)
+            for name, tensor in slots.items()
+            if tensor is not None
+        ]
+        _SLOTS[network] = found
+    return found
 
 
 def count(network: nn.Module) -> int:

@@ -64,9 +64,7 @@ def line(f: Figure) -> str:
 
 def table(figures: list[Figure]) -> Table:
     """All figures; `speedup` is how many times faster ours is: median and spread over rounds."""
-    found = Table(
-        "benchmark", "case", "quantity", "ours", "peer's", "unit", "speedup", "target", "peer", "load"
-    )
+    found = Table(*COLUMNS, box=None)
     for f in figures:
         found.add_row(
             f.benchmark,

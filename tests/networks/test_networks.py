@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.func import functional_call
 
 from pipeline import networks, options
 from pipeline.networks.normalization import BatchNorm
@@ -112,3 +113,15 @@ def test_mlp_on_points_and_images() -> None:
         x = apply(g, trees[0], torch.randn(5, 3))
         assert x.shape == (5, *shape)
         assert apply(d, trees[1], x).shape == (5,)
+
+
+def test_apply_is_functional_call() -> None:
+    g, d = dcgan((1, 8, 8))
+    for network, x in ((g, torch.randn(3, 6)), (d, torch.randn(3, 1, 8, 8))):
+        first, second = (initialise(network, np.random.default_rng(k), CPU) for k in (0, 1))
+        for tree in (first, second, first):
+            expected = functional_call(network, tree, (x,))
+            assert torch.equal(apply(network, tree, x), expected)
+            gradients = torch.autograd.grad(apply(network, tree, x).sum(), list(tree.values()))
+            reference = torch.autograd.grad(expected.sum(), list(tree.values()))
+            assert all(torch.equal(a, b) for a, b in zip(gradients, reference, strict=True))

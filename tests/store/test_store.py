@@ -101,9 +101,7 @@ def test_measuring_again_under_the_same_name_replaces(root: str) -> None:
 
 
 def test_null_is_not_zero_and_types_stay() -> None:
-    table = pq.read_table(
-        pa.BufferReader(encode("collisions", [{"trial_id": "a", "n2": None}]))
-    )
+    table = pq.read_table(pa.BufferReader(encode("collisions", [{"trial_id": "a", "n2": None}])))
     assert table.schema.equals(SCHEMAS["collisions"])
     assert table["n2"].null_count == 1
     with pytest.raises(KeyError, match="no column"):

@@ -19,6 +19,9 @@ from pipeline.errors import InputError
 from pipeline.study import ResourceOptions
 
 ATTEMPTS = 3
+# Tasks queued beyond those that run. While the driver commits, others finish, and one commit then takes them
+# all: the shorter the trials, the more share its cost.
+QUEUED = 32
 # Seconds without a finished trial after which the driver looks whether trials can still be placed.
 PATIENCE = 600.0
 # What opens an HTTP/2 connection, and so gRPC's: the preface and an empty frame of settings (RFC 9113, 3.4).
@@ -59,7 +62,7 @@ class RayEngine:
         def submit(task: Task, attempt: int) -> None:
             in_flight[remote.remote(task.shared, *task.arguments)] = (task, attempt)
 
-        for task in islice(waiting, 2 * self.slots):
+        for task in islice(waiting, self.slots + QUEUED):
             submit(task, 1)
         while in_flight:
             ready, _ = ray.wait(list(in_flight), num_returns=1, timeout=PATIENCE)

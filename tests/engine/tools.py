@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -92,7 +94,10 @@ Command = Callable[..., Said]
 def start(*words: str | Path) -> subprocess.Popen[str]:
     """`birthday WORDS` in a process of its own."""
     command = [sys.executable, "-m", "pipeline.cli", *map(str, words)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # A shell that runs the tests in the background has them, and so their children, ignore Ctrl-C.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, text=True, preexec_fn=heed, **pipes)  # type: ignore[call-overload]
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 90.0) -> None:

@@ -66,7 +66,7 @@ class Clock(Silent):
 
 
 class Pass(NamedTuple):
-    """Milliseconds a trial in all and of the driver's CPU, seconds before the first, milliseconds a trial to read the run back, the driver's parts."""
+    """Milliseconds a trial: in all, of the driver's CPU, to read the run back, in parts; seconds before the first."""
 
     trial: float
     cpu: float

@@ -87,7 +87,7 @@ def _compare(case: str, x: np.ndarray, tau: float, rates: dict[str, float]) -> I
         found.append(search_pairs(x, tau))
 
     def theirs() -> None:
-        pairs.append(len(_faiss_pairs(x, np.float32(tau) ** 2)[0]))
+        pairs.append(len(_faiss_pairs(x, tau * tau)[0]))
 
     # Warming up doubles as the check: float32 rounding cannot push a pair out of this wider search.
     rounding = DIMENSIONS * 2.0**-23 * float(np.square(x).sum(1).max())
@@ -132,6 +132,7 @@ def _faiss_pairs(x: np.ndarray, square: float) -> tuple[np.ndarray, np.ndarray]:
     index = faiss.IndexFlatL2(x.shape[1])
     index.add(x)
     limits, _, second = index.range_search(x, float(square))
-    first = np.repeat(np.arange(len(x)), np.diff(limits.astype(np.int64)))
+    counts = np.diff(limits.astype(np.int64)).astype(np.int64)
+    first = np.repeat(np.arange(len(x)), counts)
     once = first < second
     return first[once], second[once]

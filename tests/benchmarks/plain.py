@@ -30,7 +30,8 @@ class Generator(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.layers(z)
+        x: Tensor = self.layers(z)
+        return x
 
 
 class Discriminator(nn.Module):
@@ -50,7 +51,8 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x).flatten()
+        values: Tensor = self.layers(x)
+        return values.flatten()
 
 
 class Gan:
@@ -95,4 +97,5 @@ class Gan:
         u = torch.rand(len(real), 1, 1, 1)
         between = (u * real + (1 - u) * fake).requires_grad_()
         (slope,) = torch.autograd.grad(self.discriminator(between).sum(), between, create_graph=True)
-        return ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
+        excess: Tensor = slope.flatten(1).norm(dim=1) - 1
+        return excess.square().mean()

@@ -80,7 +80,8 @@ def _compare(case: Case, threads: int) -> Iterator[Figure]:
     def plain(steps: int = timed) -> None:
         speeds["plain"].append(gan.train(floats, steps, BATCH))
 
-    ours(3), plain(3)
+    ours(3)
+    plain(3)
     for measured in speeds.values():
         measured.clear()
     times = alternate({"ours": ours, "plain": plain}, REPEATS)

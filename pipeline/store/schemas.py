@@ -13,9 +13,17 @@ SCHEMA_VERSION = 1
 _text, _count, _real = pa.string(), pa.int64(), pa.float64()
 _time = pa.timestamp("ms", tz="UTC")
 _key = [("study", _text), ("trial_id", _text), ("schema_version", pa.int32())]
-# Whose samples: "generated" (a trial's), "real" (held-out images), "finite_support" (a control of known
-# support).
-_source = [("source", _text), ("support_size", _count), ("data_fingerprint", _text), ("embedding", _text)]
+# Whose samples: "generated" (a trial's), "real" (held-out images), "train", or a control whose law is known:
+# "finite_support", "jittered", "atom", "zipf". support_size: the number of items of such a law; parameter: its
+# mass or exponent. embedding_id: hash of the embedding's weights and preprocessing.
+_source = [
+    ("source", _text),
+    ("support_size", _count),
+    ("parameter", _real),
+    ("data_fingerprint", _text),
+    ("embedding", _text),
+    ("embedding_id", _text),
+]
 _image_shape = [("channels", pa.int32()), ("height", pa.int32()), ("width", pa.int32())]
 
 
@@ -87,6 +95,43 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("ratio_to_real", _real),
         ("n2_true", _real),  # controls only: exact, by enumeration under the same embedding and tau
     ),
+    # The largest clusters of near-duplicates, one image of each.
+    "clusters": _table(
+        *_source,
+        ("tau_rule", _text),
+        ("tau", _real),
+        ("samples", _count),
+        ("rank", _count),
+        ("size", _count),
+        ("mass", _real),
+        ("n2_without", _real),  # N2 of the samples outside this cluster and all larger ones
+        *_image_shape,
+        ("image", pa.binary()),
+    ),
+    # Other estimates from the same near-duplicate graph; null = not identifiable or unbounded.
+    "estimates": _table(
+        *_source,
+        ("tau_rule", _text),
+        ("tau", _real),
+        ("samples", _count),
+        ("estimator", _text),
+        ("value", _real),
+        ("low", _real),
+        ("high", _real),
+    ),
+    # The paper's protocol: of how many disjoint batches of one size any pair collides.
+    "batches": _table(
+        *_source,
+        ("tau_rule", _text),
+        ("tau", _real),
+        ("samples", _count),
+        ("batch_size", _count),
+        ("batches", _count),
+        ("collided", _count),
+        ("low", _real),  # Clopper-Pearson interval of the probability
+        ("high", _real),
+        ("predicted", _real),  # from N2, if all items were equally likely
+    ),
     "pairs": _table(
         *_source,
         ("samples", _count),
@@ -115,6 +160,38 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("coverage", _real),
         ("nearest_train_median", _real),
         ("nearest_held_out_median", _real),
+    ),
+    # Pairs drawn for people to judge: `stratum_drawn` of the `stratum_pairs` pairs with
+    # stratum_low <= distance < stratum_high, without replacement.
+    "candidates": _table(
+        *_source,
+        ("samples", _count),
+        ("stratum", _count),
+        ("stratum_low", _real),
+        ("stratum_high", _real),
+        ("stratum_pairs", _count),
+        ("stratum_drawn", _count),
+        ("first", _count),
+        ("second", _count),
+        ("distance", _real),
+        *_image_shape,
+        ("first_image", pa.binary()),
+        ("second_image", pa.binary()),
+    ),
+    # What a rater said of a candidate, without having been shown its source; one row a rater and pair.
+    "labels": _table(
+        *_source,
+        ("first", _count),
+        ("second", _count),
+        ("distance", _real),
+        ("stratum", _count),
+        ("stratum_pairs", _count),
+        ("stratum_drawn", _count),
+        ("rater", _text),
+        ("label", _text),  # duplicate, different, unsure
+        ("position", _count),  # the how-manieth pair that this rater judged
+        ("seconds", _real),  # from showing the pair to the answer
+        ("labelled_at", _time),
     ),
     # The first images of each source, uint8 C*H*W bytes, for grids in the report.
     "samples": _table(*_source, ("index", _count), *_image_shape, ("image", pa.binary())),

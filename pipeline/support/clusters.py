@@ -9,7 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 # Edges kept before they are merged into the labels.
-BATCH = 1 << 20
+BATCH = 1 << 18
 
 
 class Clusters:
@@ -22,14 +22,17 @@ class Clusters:
 
     def join(self, first: np.ndarray, second: np.ndarray) -> None:
         """Put the samples first[k] and second[k] into one cluster, for each k."""
-        if len(first):
-            self._waiting.append((first, second))
-            self._count += len(first)
+        # A large cluster has an edge for every two of its members; nearly all join what is joined already.
+        first, second = self._labels[first], self._labels[second]
+        apart = first != second
+        if apart.any():
+            self._waiting.append((first[apart], second[apart]))
+            self._count += len(self._waiting[-1][0])
         if self._count >= BATCH:
             self._merge()
 
     def labels(self) -> np.ndarray:
-        """(samples,) int64: cluster of each sample, numbered by their first sample."""
+        """(samples,) int64: the first sample of each sample's cluster."""
         self._merge()
         return self._labels
 
@@ -41,5 +44,7 @@ class Clusters:
         n = len(self._labels)
         graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(n, n))
         _, component = connected_components(graph, directed=False)
-        _, self._labels = np.unique(component[self._labels], return_inverse=True)
+        component = component[self._labels]
+        _, where, inverse = np.unique(component, return_index=True, return_inverse=True)
+        self._labels = where[inverse]
         self._waiting, self._count = [], 0

@@ -11,15 +11,14 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 if TYPE_CHECKING:
     from pipeline.support.pairs import Closest
     from pipeline.support.quantized import Quantized
 
 BITS = 4  # bins per doubling of d^2: 2^BITS
-_RAW_BINS = 256 << BITS  # leading bits of a positive float32
+RAW_BINS = 256 << BITS  # leading bits of a positive float32
+SHIFT = 23 - BITS  # what is cut off a float32's bits
 
 
 class PairHistogram(NamedTuple):
@@ -35,50 +34,35 @@ class PairHistogram(NamedTuple):
     resolution: float
 
 
-class Histogram:
-    """Accumulates blocks of integer squared distances, in units of step^2."""
+def histogram(counts: np.ndarray, quantized: Quantized, closest: Closest) -> PairHistogram:
+    """The histogram of all pairs, the closest ones counted at their exact distances.
 
-    def __init__(self, step: float) -> None:
-        self.step = step
-        self.counts = np.zeros(_RAW_BINS, np.int64)
-
-    def add(self, squares: Tensor) -> None:
-        """Count a block; NO_PAIR is left out."""
-        self.counts += torch.bincount(_leading_bits(squares).flatten(), minlength=_RAW_BINS).numpy()
-        self.counts[_NO_PAIR_BIN] = 0
-
-    def result(self, quantized: Quantized, closest: Closest) -> PairHistogram:
-        """The histogram, with the closest pairs counted at their exact distances."""
-        counts = self.counts.copy()
-        if len(closest.first):
-            difference = quantized.integers[closest.first].int() - quantized.integers[closest.second].int()
-            known = _leading_bits(difference.square().sum(1, dtype=torch.int32))
-            counts -= np.bincount(known.numpy(), minlength=_RAW_BINS)
-        shift = 2 * int(math.log2(self.step)) << BITS
-        exact = np.array([_bin(d) for d in closest.distance], np.int64)
-        last = int(exact[-1]) if len(exact) else _bin(0.0)
-        rest = np.flatnonzero(counts)
-        elsewhere = np.where(rest > 0, rest + shift, _bin(0.0))
-        # Every other pair is at least as far apart as the last of the closest.
-        bins = np.concatenate([exact, np.maximum(elsewhere, last)])
-        occupied, where = np.unique(bins, return_inverse=True)
-        total = np.bincount(where, weights=np.concatenate([np.ones(len(exact)), counts[rest]])).astype(
-            np.int64
-        )
-        low = np.array([math.sqrt(_edge(int(b))) if b > _bin(0.0) else 0.0 for b in occupied])
-        high = np.array([math.sqrt(_edge(int(b) + 1)) for b in occupied])
-        everything = len(rest) == 0
-        exact_below = math.inf if everything else (float(closest.distance[-1]) if len(exact) else 0.0)
-        return PairHistogram(low, high, total, exact_below, quantized.coarse.radius)
-
-
-def _leading_bits(squares: Tensor) -> Tensor:
-    bits = squares.float().view(torch.int32)
-    bits >>= 23 - BITS
-    return bits
-
-
-_NO_PAIR_BIN = int(_leading_bits(torch.tensor([torch.iinfo(torch.int32).max], dtype=torch.int32)))
+    counts: (RAW_BINS,) pairs by the leading bits of their integer squared distance, in units of step^2.
+    """
+    counts = counts.copy()
+    known = np.empty(len(closest.first), np.int64)
+    for k in range(0, len(known), 1024):  # few rows at a time: there may be many pairs
+        some = slice(k, k + 1024)
+        difference = quantized.integers[closest.first[some]].astype(np.int32)
+        difference -= quantized.integers[closest.second[some]]
+        known[some] = np.einsum("nd,nd->n", difference, difference)
+    counts -= np.bincount(known.astype(np.float32).view(np.int32) >> SHIFT, minlength=RAW_BINS)
+    shift = 2 * int(math.log2(quantized.coarse.step)) << BITS
+    exact = np.array([_bin(d) for d in closest.distance], np.int64)
+    last = int(exact[-1]) if len(exact) else _bin(0.0)
+    rest = np.flatnonzero(counts)
+    elsewhere = np.where(rest > 0, rest + shift, _bin(0.0))
+    # Every other pair is at least as far apart as the last of the closest.
+    bins = np.concatenate([exact, np.maximum(elsewhere, last)])
+    occupied, where = np.unique(bins, return_inverse=True)
+    weights = np.concatenate([np.ones(len(exact), np.int64), counts[rest]])
+    total = np.zeros(len(occupied), np.int64)
+    np.add.at(total, where, weights)
+    low = np.array([math.sqrt(_edge(int(b))) if b > _bin(0.0) else 0.0 for b in occupied])
+    high = np.array([math.sqrt(_edge(int(b) + 1)) for b in occupied])
+    everything = len(rest) == 0
+    exact_below = math.inf if everything else (float(closest.distance[-1]) if len(exact) else 0.0)
+    return PairHistogram(low, high, total, exact_below, quantized.coarse.radius)
 
 
 def _bin(distance: float) -> int:

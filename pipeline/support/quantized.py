@@ -6,14 +6,16 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
+
+from pipeline.support import kernels
+from pipeline.support.parallel import for_each
 
 # Far above the float64 rounding of thresholds and of directly computed distances, far below what it is added
 # to.
 _SLACK = 1e-9
-# Fine integers are 256 times the coarse ones plus a remainder of 8 bits.
-_FINE = 256
+# Fine integers are FINE times the coarse ones plus a remainder of 8 bits.
+FINE = 254
+ROWS = 1024  # quantised together
 
 
 class Rounding(NamedTuple):
@@ -26,9 +28,13 @@ class Rounding(NamedTuple):
     radius: float
     largest: int
 
-    def distance(self, square: float) -> float:
-        """The distance that an integer square stands for."""
-        return self.step * math.sqrt(square)
+    def bounds(self, squares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Least and largest distance that pairs of these integer squares can have."""
+        distance = self.step * np.sqrt(squares)
+        return (
+            np.maximum(distance * (1 - _SLACK) - self.radius, 0.0),
+            distance * (1 + _SLACK) + self.radius,
+        )
 
     def above(self, distance: float) -> int:
         """Squares above this belong to pairs farther apart than `distance`."""
@@ -41,103 +47,67 @@ class Rounding(NamedTuple):
         return math.floor(min(steps * steps * (1 - _SLACK), self.largest)) if steps >= 0 else -1
 
 
-class Quantized:
-    """Integers q and remainders p with x - mean ~ step q ~ step (q + p / 256), and the bounds on what
-    rounding moved.
+class Quantized(NamedTuple):
+    """x, (s, d) float32, as x - centre ~ step integers, and how far that is off.
 
-    The step is a power of two, so that step^2 |q_i - q_j|^2 is exact.
+    integers: (s, d padded with zeros) int8. norms: (s,) int32 their squared lengths. The step is a power of
+    two, so that step^2 |q_i - q_j|^2 is exact. coarse: the rounding of the integers; fine: that of FINE
+    integers + remainders, which are made where they are needed.
     """
 
-    def __init__(self, x: np.ndarray) -> None:
-        d = x.shape[1]
-        # 8 bits, fewer for very long vectors: squared distances, at most 4 d levels^2, must fit in 31 bits.
-        self._levels = min(127, math.isqrt((2**31 - 2) // (4 * d)))
-        mean = x.mean(0, dtype=np.float64)
-        largest = max(float((x.max(0) - mean).max()), float((mean - x.min(0)).max()))
-        step = math.ldexp(1.0, math.ceil(math.log2(largest / self._levels))) if largest > 0 else 1.0
-        # Zero columns up to whole vector registers: torch's integer product is wrong for a single column
-        # (2.13).
-        padded = (len(x), -(-d // 64) * 64)
-        q, p = torch.zeros(padded, dtype=torch.int8), torch.zeros(padded, dtype=torch.int8)
-        moved = [0.0, 0.0]
-        for k in range(0, len(x), 1024):
-            y = torch.tensor(x[k : k + 1024], dtype=torch.float64).sub_(torch.from_numpy(mean)).mul_(1 / step)
-            whole = y.round()
-            q[k : k + 1024, :d] = whole
-            y.sub_(whole)
-            moved[0] = max(moved[0], float(y.square().sum(1).max()))
-            y.mul_(_FINE)
-            part = y.round().clamp_(-127, 127)
-            p[k : k + 1024, :d] = part
-            moved[1] = max(moved[1], float(y.sub_(part).square_().sum(1).max()))
-        centring = 2.0**-49 * float(np.abs(x).max()) * math.sqrt(d)
-        radii = [
-            2 * (u * math.sqrt(m) * (1 + _SLACK) + centring)
-            for u, m in zip((step, step / _FINE), moved, strict=True)
-        ]
-        self.coarse = Rounding(step, radii[0], 2**31 - 2)
-        self.fine = Rounding(step / _FINE, radii[1], 2**52)
-        self.integers, self._parts = q, p
-        self._norms = _rowwise(self.integers, self.integers)
-        self._fine_norms = (
-            self._norms.double() * _FINE**2
-            + _rowwise(self.integers, self._parts).double() * (2 * _FINE)
-            + _rowwise(self._parts, self._parts).double()
-        )
+    x: np.ndarray
+    centre: np.ndarray
+    integers: np.ndarray
+    norms: np.ndarray
+    coarse: Rounding
+    fine: Rounding
 
-    def squared_distances(self, i: int, j: int, block: int) -> Tensor:
-        """(b, b') int32 |q_i - q_j|^2 of rows i.. and columns j..; 2^31 - 1 where the row does not come
-        before the column.
-        """
-        rows, columns = slice(i, i + block), slice(j, j + block)
-        squares = self._norms[rows, None] + self._norms[None, columns]
-        squares.sub_(self._product(self.integers[rows], self.integers[columns]), alpha=2)
-        return _only_pairs(squares, i, j, 2**31 - 1)
-
-    def fine_squared_distances(self, i: int, j: int, block: int) -> Tensor:
-        """(b, b') float64, exact integers: |256 (q_i - q_j) + p_i - p_j|^2; infinity: no pair."""
-        rows, columns = slice(i, i + block), slice(j, j + block)
-        q, p = self.integers, self._parts
-        products = self._product(q[rows], q[columns]).double().mul_(_FINE**2)
-        mixed = self._product(q[rows], p[columns]) + self._product(p[rows], q[columns])
-        products.add_(mixed, alpha=_FINE).add_(self._product(p[rows], p[columns]))
-        squares = self._fine_norms[rows, None] + self._fine_norms[None, columns]
-        return _only_pairs(squares.sub_(products, alpha=2), i, j, math.inf)
-
-    def _product(self, a: Tensor, b: Tensor) -> Tensor:
-        """All inner products of int8 rows (n, d) and (m, d), int32 (n, m), by the fastest exact way of this
-        processor.
-        """
-        return torch._int_mm(a, b.T) if _fast_int8() else float_product(a, b)
+    def remainders(self, rows: slice) -> tuple[np.ndarray, np.ndarray]:
+        """(n, d padded) int8 remainders of some rows, and the (n,) int64 squared lengths of FINE q + p."""
+        q = self.integers[rows]
+        p, norms = np.zeros_like(q), np.empty(len(q), np.int64)
+        kernels.remainders(self.x[rows], self.centre, 1 / self.coarse.step, FINE, q, p, norms)
+        return p, norms
 
 
-def float_product(a: Tensor, b: Tensor) -> Tensor:
-    """The same through float32, which holds integers up to 2^24: sums of so few columns are exact in any
-    order.
-    """
-    columns = 2**24 // 127**2
-    total = torch.zeros(len(a), len(b), dtype=torch.int32)
-    for k in range(0, a.shape[1], columns):
-        total += torch.mm(a[:, k : k + columns].float(), b[:, k : k + columns].float().T).to(torch.int32)
-    return total
+def quantize(x: np.ndarray) -> Quantized:
+    """Round (s, d) float32 samples. Raises ValueError for NaN and infinity."""
+    s, d = x.shape
+    parts = [slice(k, k + ROWS) for k in range(0, s, ROWS)]
+    ends = np.empty((len(parts), 2, d), np.float32)
 
+    def extremes(k: int) -> None:
+        x[parts[k]].min(0, out=ends[k, 0])
+        x[parts[k]].max(0, out=ends[k, 1])
 
-def _fast_int8() -> bool:
-    supported = getattr(
-        torch.cpu, "_is_vnni_supported", getattr(torch.cpu, "_is_avx512_vnni_supported", None)
+    for_each(extremes, range(len(parts)))
+    low, high = ends[:, 0].min(0).astype(np.float64), ends[:, 1].max(0).astype(np.float64)
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        raise ValueError("samples hold NaN or infinity")
+    # Any centre will do, since distances do not depend on it; near the mean, most integers are small.
+    centre = x[:: max(1, s // ROWS)].mean(0, dtype=np.float64)
+    # 8 bits, fewer for very long vectors: squared distances, at most 4 d levels^2, must fit in 31 bits.
+    levels = min(127, math.isqrt((2**31 - 2) // (4 * d)))
+    largest = float(np.maximum(high - centre, centre - low).max())
+    step = math.ldexp(1.0, math.ceil(math.log2(largest / levels))) if largest > 0 else 1.0
+    # Zero columns up to whole vector registers: torch's integer product is wrong for a single column (2.13).
+    q, norms = np.zeros((s, -(-d // 64) * 64), np.int8), np.empty(s, np.int32)
+    moved = np.zeros(len(parts))
+
+    def round_rows(k: int) -> None:
+        rows = parts[k]
+        moved[k] = kernels.quantize(x[rows], centre, 1 / step, q[rows], norms[rows])
+
+    for_each(round_rows, range(len(parts)))
+    centring = 2.0**-49 * float(max(np.abs(low).max(), np.abs(high).max())) * math.sqrt(d)
+    coarse = 2 * (step * math.sqrt(moved.max()) * (1 + _SLACK) + centring)
+    # A remainder is at most half a fine step off in each coordinate.
+    fine = 2 * (step / FINE * math.sqrt(d) / 2 * (1 + _SLACK) + centring)
+    return Quantized(
+        x,
+        centre,
+        q,
+        norms,
+        Rounding(step, coarse, kernels.NO_PAIR - 1),
+        Rounding(step / FINE, fine, 2**52),
     )
-    return bool(supported and supported())
-
-
-def _rowwise(a: Tensor, b: Tensor) -> Tensor:
-    parts = [
-        (x.int() * y.int()).sum(1, dtype=torch.int32)
-        for x, y in zip(torch.split(a, 1024), torch.split(b, 1024), strict=True)
-    ]
-    return torch.cat(parts)
-
-
-def _only_pairs(squares: Tensor, i: int, j: int, no_pair: float) -> Tensor:
-    if i != j:
-        return squares
-    return squares.masked_fill_(torch.ones_like(squares, dtype=torch.bool).tril_(), no_pair)

@@ -84,7 +84,7 @@ def _compare(case: str, x: np.ndarray, tau: float, rates: dict[str, float]) -> I
     pairs: list[int] = []
 
     def ours() -> None:
-        found.append(search_pairs(x, tau))
+        found.append(search_pairs(x, [tau]))
 
     def theirs() -> None:
         pairs.append(len(_faiss_pairs(x, tau * tau)[0]))
@@ -123,9 +123,9 @@ def _compare(case: str, x: np.ndarray, tau: float, rates: dict[str, float]) -> I
 def check(found: PairSearch, first: np.ndarray, second: np.ndarray) -> None:
     """Ours must be what float64 says of every pair that float32 could not rule out."""
     degrees = np.bincount(first, minlength=SAMPLES) + np.bincount(second, minlength=SAMPLES)
-    assert found.near is not None
-    assert found.near.collisions == len(first)
-    np.testing.assert_array_equal(found.near.degrees, degrees)
+    (near,) = found.near
+    assert near.collisions == len(first)
+    np.testing.assert_array_equal(near.degrees, degrees)
 
 
 def _faiss_pairs(x: np.ndarray, square: float) -> tuple[np.ndarray, np.ndarray]:

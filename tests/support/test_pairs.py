@@ -9,11 +9,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import pdist, squareform
 
 from pipeline.support import PairSearch, search_pairs
-from pipeline.support.pairs import direct
-from pipeline.support.quantized import Quantized, float_product
+from pipeline.support.blocks import CpuBlocks, TorchBlocks, float_products
+from pipeline.support.pairs import direct, join, search_tile, tiles
+from pipeline.support.quantized import quantize
 
 RNG = np.random.default_rng(0)
 
@@ -24,13 +27,13 @@ def brute_force(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def check(x: np.ndarray, tau: float, block: int, closest: int = 20) -> PairSearch:
-    found = search_pairs(x, tau, closest=closest, block=block)
+    found = search_pairs(x, [tau], closest=closest, block=block)
     first, second, distance = brute_force(x)
     near = distance <= tau
-    assert found.near is not None
-    assert found.near.collisions == near.sum()
+    (counts,) = found.near
+    assert counts.collisions == near.sum()
     degrees = np.bincount(first[near], minlength=len(x)) + np.bincount(second[near], minlength=len(x))
-    np.testing.assert_array_equal(found.near.degrees, degrees)
+    np.testing.assert_array_equal(counts.degrees, degrees)
     order = np.lexsort((second, first, distance))[:closest]
     for got, all_pairs in zip(found.closest, (first, second, distance), strict=True):
         np.testing.assert_array_equal(got, all_pairs[order])
@@ -94,7 +97,7 @@ def test_as_many_closest_pairs_as_wanted(closest: int) -> None:
     order = np.lexsort((second, first, distance))[:closest]
     np.testing.assert_array_equal(found.closest.first, first[order])
     np.testing.assert_array_equal(found.closest.second, second[order])
-    assert found.near is None
+    assert found.near == ()
     check_histogram(found, distance)
 
 
@@ -109,8 +112,7 @@ def test_the_closest_pair_may_come_first() -> None:
 def test_distances_are_scipys() -> None:
     x = RNG.integers(-8, 9, size=(150, 6)).astype(np.float32)  # integers: every order of summation is exact
     for tau in (0.0, 1.0, np.sqrt(2), 3.0):
-        near = search_pairs(x, tau).near
-        assert near is not None
+        (near,) = search_pairs(x, [tau]).near
         assert near.collisions == (pdist(x.astype(float)) <= tau).sum()
         np.testing.assert_array_equal(near.degrees, (squareform(pdist(x.astype(float))) <= tau).sum(1) - 1)
 
@@ -144,8 +146,8 @@ def test_neither_threads_nor_blocks_nor_the_processors_products_change_a_bit(
             (2, 64, False),
         ]:
             torch.set_num_threads(threads)
-            monkeypatch.setattr("pipeline.support.quantized._fast_int8", lambda fast=fast: fast)
-            results.append(search_pairs(x, 10.5, block=block))
+            monkeypatch.setattr("pipeline.support.blocks._fast_int8", lambda fast=fast: fast)
+            results.append(search_pairs(x, [10.5], block=block))
     finally:
         torch.set_num_threads(before)
     for other in results[1:]:
@@ -159,7 +161,9 @@ def test_float_products_of_integers_are_exact() -> None:
     a = torch.randint(-127, 128, (40, 5000), dtype=torch.int8)
     b = torch.full((30, 5000), 127, dtype=torch.int8)
     expected = a.long() @ b.long().T
-    assert torch.equal(float_product(a, b).long(), expected)
+    out = torch.empty(40, 30, dtype=torch.int32)
+    float_products(a, b, out)
+    assert torch.equal(out.long(), expected)
     assert torch.equal(torch._int_mm(a, b.T).long(), expected)
 
 
@@ -169,17 +173,68 @@ def test_very_long_vectors_do_not_overflow() -> None:
     check(x, 240.0, 4)
 
 
-def test_the_rounding_bounds_hold() -> None:
-    x = RNG.normal(size=(200, 50)).astype(np.float32)
-    q = Quantized(x)
+@pytest.mark.parametrize("width", [50, 140_000])  # the longer one does not fit 32-bit sums of 8-bit parts
+def test_the_rounding_bounds_hold(width: int) -> None:
+    x = RNG.normal(size=(30, width)).astype(np.float32)
+    q = quantize(x)
     first, second, distance = brute_force(x)
-    for squares, rounding in [
-        (q.squared_distances(0, 0, 200).double(), q.coarse),
-        (q.fine_squared_distances(0, 0, 200), q.fine),
-    ]:
-        rounded = rounding.step * squares.numpy()[first, second] ** 0.5
-        assert np.abs(rounded - distance).max() <= rounding.radius
+    blocks = CpuBlocks(q, 30, 30, 30)
+    blocks.load(0, 0)
+    coarse = blocks.up_to(q.coarse.largest)
+    blocks.refine()
+    fine = blocks.up_to(q.fine.largest)
+    for found, rounding in [(coarse, q.coarse), (fine, q.fine)]:
+        np.testing.assert_array_equal(found.rows, first)
+        np.testing.assert_array_equal(found.columns, second)
+        assert np.abs(rounding.step * found.squares**0.5 - distance).max() <= rounding.radius
     assert q.fine.radius < q.coarse.radius / 100
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("direct_limit", [0, 1 << 25])
+def test_the_same_in_torch_operations(case: str, direct_limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What runs on GPUs, here on the CPU.
+    def blocks(*arguments: object) -> TorchBlocks:
+        return TorchBlocks(*arguments, torch.device("cpu"))  # type: ignore[arg-type]
+
+    monkeypatch.setattr("pipeline.support.pairs.CpuBlocks", blocks)
+    monkeypatch.setattr("pipeline.support.pairs.DIRECT", direct_limit)
+    make, tau = CASES[case]
+    check(make(), tau, 64)
+
+
+@pytest.mark.parametrize("side", [64, 128, 1000])
+@pytest.mark.parametrize("case", ["gaussian", "ties", "tight clusters", "all the same"])
+def test_tiles_joined_in_any_order_are_the_whole(case: str, side: int) -> None:
+    make, tau = CASES[case]
+    x = make().astype(np.float32)
+    taus = [tau, 0.5 * tau, 1.2 * tau]
+    whole = search_pairs(x, taus, closest=30, block=64)
+    q = quantize(x)
+    parts = [search_tile(q, *tile, taus, 30, block=64) for tile in tiles(len(x), side)]
+    joined = join(q, taus, 30, parts[::-1])
+    for a, b in zip(whole.histogram + whole.closest, joined.histogram + joined.closest, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for near, other in zip(whole.near, joined.near, strict=True):
+        for a, b in zip(near, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("block", [16, 1024])
+def test_clusters_and_earlier_near_duplicates_at_several_taus(block: int) -> None:
+    x = RNG.integers(0, 9, size=(200, 3)).astype(np.float32)
+    first, second, distance = brute_force(x)
+    taus = [0.0, 1.0, 1.5, 3.0]
+    for tau, counts in zip(taus, search_pairs(x, taus, block=block).near, strict=True):
+        near = distance <= tau
+        graph = coo_array((np.ones(near.sum()), (first[near], second[near])), shape=(200, 200))
+        number, labels = connected_components(graph, directed=False)
+        assert counts.tau == tau
+        assert counts.collisions == near.sum()
+        assert sorted(set(counts.labels)) == list(range(number))
+        assert len(set(zip(labels, counts.labels, strict=True))) == number
+        previous = [max(first[near & (second == k)], default=-1) for k in range(200)]
+        np.testing.assert_array_equal(counts.previous, previous)
 
 
 @pytest.mark.parametrize("x", [np.zeros((1, 3)), np.zeros(5), np.zeros((0, 2))])

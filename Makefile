@@ -2,6 +2,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
+PEERS := torch-fidelity vendi-score
 STAMP := $(VENV)/.installed
 
 .PHONY: install demo test soak bench ui clean
@@ -10,7 +11,9 @@ install: $(STAMP)
 
 $(STAMP): pyproject.toml cluster/constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c cluster/constraints.txt -e '.[train,test]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c cluster/constraints.txt -e '.[train,embeddings,test]'
+	# Peers whose measures tests compare with ours, without what they want for their own networks.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c cluster/constraints.txt --no-deps $(PEERS)
 	@touch $(STAMP)
 
 demo: install

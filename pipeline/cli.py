@@ -94,7 +94,7 @@ def plan(
     print(f"{study.study}: {study.question}")
     _show(("axis", "values"), ((key, ", ".join(map(str, values))) for key, values in study.axes().items()))
     seconds = sum(predicted_seconds(t, data[data_key(t)].sample_shape) for t in trials)
-    embeddings = ", ".join(study.measure.embeddings)
+    embeddings = ", ".join(study.measure.embedding_names())
     print(
         f"{len(trials)} trials; "
         f"measured: {study.measure.samples} samples each, {embeddings}, {study.measure.tau_rule()}"
@@ -181,6 +181,66 @@ def measure(
     count = execute(run_path, study, engine=engine, address=address, data_root=data_root)
     print(f"measured {count} generators: {study.measure.tau_rule()}, {study.measure.samples} samples")
     print(f"next:   birthday report {run_path}")
+
+
+@app.command(name="measure-samples")
+def measure_samples(
+    samples: Annotated[
+        Path, typer.Argument(metavar="SAMPLES", help="An .npy or .npz array, or a folder of images.")
+    ],
+    reference: Annotated[
+        Path | None, typer.Option("--reference", metavar="REAL", help="Real samples of the same kind.")
+    ] = None,
+    tau: Annotated[
+        float | None, typer.Option("--tau", min=0, help="Distance up to which a pair is a near-duplicate.")
+    ] = None,
+    tau_rule: Annotated[
+        str | None,
+        typer.Option(
+            "--tau-rule",
+            metavar="RULE[:QUANTILE]",
+            help="real_quantile (of distances between reference samples) or augmentation (of reference images "
+            "to their own shifts) [default: real_quantile:0.001].",
+        ),
+    ] = None,
+    embedding: Annotated[
+        str, typer.Option("--embedding", help="A name, or a group such as '{name: timm, model: …}'.")
+    ] = "pixels",
+    array: Annotated[
+        str | None, typer.Option("--array", metavar="NAME", help="Which array of an .npz.")
+    ] = None,
+    engine: EngineName = "inline",
+    address: Address = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Measure the support size of samples from any model."""
+    from pipeline.engine.execute import started
+    from pipeline.engine.measure_samples import measure_samples as execute
+    from pipeline.engine.measure_samples import read_embedding, read_rule, summary
+    from pipeline.engine.tiles import SIDE
+    from pipeline.sample_files import load_samples
+    from pipeline.study_options import ResourceOptions
+
+    options, rule = read_embedding(embedding), read_rule(tau, tau_rule, reference is not None)
+    x = load_samples(samples, array)
+    real = None if reference is None else load_samples(reference, array if reference.suffix == ".npz" else None)
+    with started(engine, ResourceOptions(), address, wanted=len(x) > SIDE) as worker:
+        found = execute(x, real, options, rule, worker)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        _show(("", ""), summary(found))
+
+
+@app.command()
+def review(
+    run_path: RunPath,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free port.")] = 0,
+) -> None:
+    """Judge pairs by eye, blinded, on a local page; answers go to the run's `labels` table at once."""
+    from pipeline.review import review as serve
+
+    serve(run_path, port=port)
 
 
 @app.command()

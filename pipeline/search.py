@@ -64,9 +64,9 @@ def search(
     target = Run(f"{str(runs).rstrip('/')}/{searched.study}")
     # Every setting a suggestion may take is checked alone, together with the data set it may name.
     corners = [{key: value} for key, choice in options.space.items() for value in _ends(choice)]
-    bench = prepare(searched, [study.resolve(s) for s in [{}, *corners]], engine, address, data_root)
+    bench = prepare(searched, [study.resolve(s) for s in [{}, *corners]], engine, address, data_root, target)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with started(engine, searched, address) as worker, target.writing():
+    with started(engine, searched.resources, address) as worker, target.writing():
         target.save_study(searched)
         bench.save_controls(target)
         direction = options.objective.direction
@@ -150,7 +150,7 @@ def _evaluate(
 def _objective(target: Run, trial: TrialConfig, study: Study) -> float | None:
     assert study.search is not None
     rows = target.table("quality")
-    rows = rows[(rows["trial_id"] == trial.id) & (rows["embedding"] == study.measure.embeddings[0])]
+    rows = rows[(rows["trial_id"] == trial.id) & (rows["embedding"] == study.measure.embedding_names()[0])]
     if rows.empty:
         return None
     row = rows.iloc[0]

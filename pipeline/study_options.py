@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from pipeline.embedding_options import EmbeddingOptions, Pixels
 from pipeline.options import Count, NonNegative, Options, Positive
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+NonNegativeCount = Annotated[int, Field(ge=0)]
 
 
 class RealQuantile(Options):
@@ -18,36 +21,106 @@ class RealQuantile(Options):
     rule: Literal["real_quantile"]
     quantile: Fraction
 
+    def name(self) -> str:
+        return f"real_quantile({self.quantile!r})"
+
 
 class FixedTau(Options):
-    """tau given in the embedding's own units."""
+    """tau given in the embedding's own units: one number, or one for each embedding by name."""
 
     rule: Literal["fixed"]
-    value: NonNegative
+    value: NonNegative | dict[str, NonNegative]
+
+    def name(self) -> str:
+        return f"fixed({json.dumps(self.value, sort_keys=True)})"
+
+
+class AugmentationTau(Options):
+    """tau = this quantile of the distances of held-out images to themselves, moved by up to `shift` pixels
+    and with pixel noise of standard deviation `noise`, full intensity being 1.
+    """
+
+    rule: Literal["augmentation"]
+    quantile: Fraction = 0.5
+    shift: Annotated[int, Field(ge=0, le=8)] = 1
+    noise: NonNegative = 0.02
+
+    def name(self) -> str:
+        return f"augmentation({self.quantile!r}, shift {self.shift}, noise {self.noise!r})"
+
+
+class HumanTau(Options):
+    """tau = the distance at which people call this share of pairs duplicates, from the run's own labels."""
+
+    rule: Literal["human"]
+    probability: Fraction = 0.5
+
+    def name(self) -> str:
+        return f"human({self.probability!r})"
+
+
+TauRule = Annotated[RealQuantile | FixedTau | AugmentationTau | HumanTau, Field(discriminator="rule")]
 
 
 class MeasureOptions(Options):
     """How every generator, control and held-out set is measured: the same ruler for all of them."""
 
     samples: Annotated[int, Field(ge=10)] = 4000
-    embeddings: Annotated[list[Literal["pixels"]], Field(min_length=1)] = ["pixels"]
-    tau: Annotated[RealQuantile | FixedTau, Field(discriminator="rule")] = RealQuantile(
-        rule="real_quantile", quantile=1e-3
-    )
+    embeddings: Annotated[list[EmbeddingOptions], Field(min_length=1)] = [Pixels(name="pixels")]
+    tau: TauRule = RealQuantile(rule="real_quantile", quantile=1e-3)
+    # Everything is measured at these quantiles of real pairs too, as far as there are ten such pairs: no
+    # verdict should hang on one tau.
+    tau_ladder: list[Fraction] = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2]
+    # Pairs drawn from each stratum of distance, for people to judge (`birthday review`).
+    review_pairs: NonNegativeCount = 2
     # A trial whose precision is below this fraction of the real images' own is shown, but its few
     # near-duplicates are never read as diversity: noise has none either.
     precision_gate: Annotated[float, Field(ge=0, le=1)] = 0.5
 
+    @model_validator(mode="after")
+    def _one_tau_for_each_embedding(self) -> MeasureOptions:
+        names = self.embedding_names()
+        if len(set(names)) < len(names):
+            raise PydanticCustomError("twice", "embeddings: names one twice")
+        if isinstance(self.tau, FixedTau):
+            given = self.tau.value
+            if len(names) > 1 and not isinstance(given, dict):
+                raise PydanticCustomError(
+                    "fixed_tau",
+                    "tau.value: embeddings have units of their own: give one number for each by name",
+                )
+            if isinstance(given, dict) and set(given) != set(names):
+                raise PydanticCustomError(
+                    "fixed_tau",
+                    "tau.value: must name exactly the embeddings {names}",
+                    {"names": ", ".join(names)},
+                )
+        return self
+
     def tau_rule(self) -> str:
         """The rule's name as it stands in the tables, e.g. `real_quantile(0.001)`."""
-        value = self.tau.quantile if isinstance(self.tau, RealQuantile) else self.tau.value
-        return f"{self.tau.rule}({value!r})"
+        return self.tau.name()
+
+    def embedding_names(self) -> list[str]:
+        """The embeddings as they stand in the tables."""
+        return [embedding.label for embedding in self.embeddings]
 
 
 class ControlOptions(Options):
-    """Samplers whose support is known: uniform on N real images, for each N."""
+    """Samplers whose support is known, on real training images.
+
+    finite_support: uniform on N images, for each N. jittered: the same, each of the N images in 20 versions
+    with their own pixel noise of standard deviation `jitter`. atom: one image with this mass, the rest
+    equally likely. zipf: probability of the k-th image proportional to k to minus this exponent. Both of the
+    latter on up to 5,000 images. train: the training images themselves.
+    """
 
     finite_support: list[Count] = []
+    jittered: list[Count] = []
+    jitter: Positive = 0.02
+    atom: list[Fraction] = []
+    zipf: list[Positive] = []
+    train: bool = False
 
 
 Predictor = Literal["log_discriminator_params", "log_generator_params", "log_train_samples"]

@@ -302,7 +302,7 @@ class _Backend:
 
 def final_metrics(study: Study, trial: Row, tables: Mapping[str, list[Row]]) -> dict[str, float | None]:
     """A trial's speed, its generator's support and quality by the study's first embedding and tau rule."""
-    embedding, rule = study.measure.embeddings[0], study.measure.tau_rule()
+    embedding, rule = study.measure.embedding_names()[0], study.measure.tau_rule()
     metrics = {name: trial.get(name) for name in TRIAL_METRICS}
     for table, names in (("collisions", COLLISION_METRICS), ("quality", QUALITY_METRICS)):
         for row in tables.get(table, []):

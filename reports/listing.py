@@ -1,19 +1,21 @@
-"""The report's tables as rows of text, and every table as CSV."""
+"""The report's tables as rows of text."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from pipeline.study import Study
 from pipeline.trial import flatten
 from reports.counts import Undecided
+from reports.protocols import primary, rungs
 from reports.results import Results
+from reports.robustness import Robustness
+from reports.ruler import known
+from reports.sources import name
 from reports.statistics import Verdict, estimate
-from reports.words import claim, interval, number
+from reports.words import interval, number
 
 
 class Listing(NamedTuple):
@@ -61,29 +63,48 @@ def failures(results: Results) -> Listing:
 
 
 def controls(results: Results) -> Listing:
-    """Known against measured."""
-    rows = []
-    for _, c in results.controls.iterrows():
-        low = pd.notna(c["n2_low"]) and pd.notna(c["n2_true"]) and c["n2_low"] <= c["n2_true"]
-        inside = low and (pd.isna(c["n2_high"]) or c["n2_true"] <= c["n2_high"])
-        rows.append(
-            [
-                _whole(c["support_size"]),
-                number(c["n2_true"]),
-                number(c["n2"]),
-                interval(c["n2_low"], c["n2_high"]),
-            ]
-            + ["yes" if inside else "no", _whole(c["samples"]), _whole(c["collisions"])]
-        )
-    heads = [
-        "images drawn from",
-        "true N₂",
-        "measured N₂",
-        "95 % interval",
-        "interval holds truth",
-        "samples",
-        "C",
+    """Known against measured, for every control, embedding and tau; at the study's own tau first."""
+    shown = rungs(results.study)
+    rows = known(results)
+    rows = rows.assign(embedding=pd.Categorical(rows["embedding"], results.study.measure.embedding_names()))
+    rows = rows.sort_values(["own", "embedding", "tau"], ascending=[False, True, True], kind="stable")
+    listed = [
+        [
+            name(c),
+            str(c["embedding"]),
+            shown[c["tau_rule"]] + (" (own)" if c["own"] else ""),
+            number(c["tau"]),
+            number(c["n2_true"]),
+            number(c["n2"]),
+            interval(c["n2_low"], c["n2_high"]),
+            "yes" if c["covered"] else "no",
+            _whole(c["samples"]),
+            _whole(c["collisions"]),
+        ]
+        for _, c in rows.iterrows()
     ]
+    heads = ["control", "embedding", "τ rule", "τ", "true N₂", "measured N₂", "95 % interval"]
+    return Listing([*heads, "interval holds truth", "samples", "C"], listed)
+
+
+def rulers(found: list[Robustness]) -> Listing:
+    """Every hypothesis under every ruler."""
+    rows = []
+    for one in found:
+        for cell in one.cells:
+            v = cell.verdict
+            slope = (
+                [f"{v.slope.value:.2f}", f"[{v.slope.low:.2f}, {v.slope.high:.2f}]"]
+                if v.slope
+                else ["–", "–"]
+            )
+            row = [
+                one.verdict.hypothesis.name,
+                cell.protocol.embedding,
+                cell.rung + (" (own)" if cell.own else ""),
+            ]
+            rows.append([*row, number(cell.tau), *slope, v.decision, v.reason])
+    heads = ["hypothesis", "embedding", "τ rule", "τ", "slope", "95 % interval", "verdict", "because"]
     return Listing(heads, rows)
 
 
@@ -104,9 +125,11 @@ def real(results: Results) -> Listing:
 
 
 def others(results: Results) -> Listing:
-    """Protocols in the store that no verdict uses."""
-    rows = [[str(r["embedding"]), str(r["tau_rule"]), _whole(r["samples"]), r["source"], _whole(r["rows"])]
-            for _, r in results.others.iterrows()]  # fmt: skip
+    """Protocols in the store that are none of the study's."""
+    rows = [
+        [str(r["embedding"]), str(r["tau_rule"]), _whole(r["samples"]), r["source"], _whole(r["rows"])]
+        for _, r in results.others.iterrows()
+    ]
     return Listing(["embedding", "τ rule", "samples", "source", "rows"], rows)
 
 
@@ -145,8 +168,11 @@ def provenance(results: Results, digest: str) -> Listing:
             "packages",
             ", ".join(f"{name} {'/'.join(sorted(v))}" for name, v in sorted(versions.items())) or "–",
         ],
-        ["embedding", measure.embeddings[0]],
+        ["embedding", primary(results.study).embedding],
+        ["other embeddings", ", ".join(measure.embedding_names()[1:]) or "–"],
+        ["embedding ids", _distinct(results.measured["collisions"]["embedding_id"])],
         ["τ rule", measure.tau_rule()],
+        ["τ ladder", ", ".join(f"{q:g}" for q in measure.tau_ladder) or "–"],
         ["τ", ", ".join(number(tau) for tau in sorted(set(results.completed["tau"].dropna()))) or "–"],
         ["samples a trial", f"{measure.samples:,}"],
         ["protocol id", results.study.measure_id()],
@@ -154,55 +180,6 @@ def provenance(results: Results, digest: str) -> Listing:
         ["wall seconds, summed over trials", number(stored["wall_seconds"].sum())],
     ]
     return Listing(["what", "value"], rows)
-
-
-def csv_files(results: Results, verdicts: list[Verdict]) -> dict[str, bytes]:
-    """File name -> CSV: every table of the store without its image columns, `results.csv` and
-    `hypotheses.csv`.
-    """
-    tables = {name: table.drop(columns=_images(table)) for name, table in results.tables.items()}
-    tables["results"] = results.trials
-    tables["hypotheses"] = hypotheses(verdicts, results.study)
-    return {
-        f"{name}.csv": table.to_csv(index=False, lineterminator="\n").encode()
-        for name, table in sorted(tables.items())
-    }
-
-
-def hypotheses(verdicts: list[Verdict], study: Study) -> pd.DataFrame:
-    """One row a hypothesis: the numbers behind its verdict."""
-    rows: list[dict[str, Any]] = []
-    for v in verdicts:
-        row: dict[str, Any] = {"study": study.study, "hypothesis": v.hypothesis.name, "claim": claim(v)}
-        row |= {"verdict": v.decision, "reason": v.reason}
-        for prefix, slope in (("", v.slope), ("gated_", v.gated)):
-            for name in (
-                "value",
-                "low",
-                "high",
-                "low90",
-                "high90",
-                "sigma",
-                "df",
-                "trials",
-                "seeds",
-                "censored",
-                "silent",
-            ):
-                row[f"{prefix}{'slope' if name == 'value' else name}"] = (
-                    getattr(slope, name) if slope else None
-                )
-        rows.append(row)
-    return pd.DataFrame(rows, columns=None if rows else ["study", "hypothesis", "claim", "verdict", "reason"])
-
-
-def digest(files: dict[str, bytes]) -> str:
-    """SHA-256 of the CSV files one after another, in the order of their names."""
-    return hashlib.sha256(b"".join(files[name] for name in sorted(files))).hexdigest()
-
-
-def _images(table: pd.DataFrame) -> list[str]:
-    return [str(column) for column in table if column == "image" or str(column).endswith("_image")]
 
 
 def _whole(value: Any) -> str:

@@ -7,24 +7,19 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from pipeline.errors import InputError
 from pipeline.store.run import Run, load_run
-from reports import curves, figures, listing, pictures, style, words
+from reports import batches, clusters, csv_tables, estimates, listing, pictures, quality, style, words
+from reports.drawings import draw
+from reports.protocols import primary
 from reports.results import Results, read
+from reports.robustness import in_words, robustness
 from reports.statistics import decide, rule_in_words
-
-
-class Shown(NamedTuple):
-    """A figure as the templates see it; `name` is its file's without the ending."""
-
-    name: str
-    caption: str
-    alt: str
 
 
 def build(run_path: str, out: str | None = None) -> Path:
@@ -44,30 +39,40 @@ def build(run_path: str, out: str | None = None) -> Path:
 
 def render(results: Results) -> dict[str, bytes]:
     """Every file of the report by its path inside the report's folder."""
-    verdicts = [
-        decide(hypothesis, results.study, results.completed) for hypothesis in results.study.hypotheses
-    ]
-    tables = listing.csv_files(results, verdicts)
+    study = results.study
+    verdicts = [decide(hypothesis, study, results.completed) for hypothesis in study.hypotheses]
+    found = [robustness(verdict, results) for verdict in verdicts]
+    tables = csv_tables.csv_files(results, found)
     files = {f"tables/{name}": content for name, content in tables.items()}
     with style.context():
-        shown = _draw(results, files)
+        shown = draw(results, found, files)
     grids, galleries = pictures.grids(results), pictures.galleries(results)
     files |= {f"figures/{grid.name}.png": grid.png for grid in grids}
     files |= {f"figures/{pair.name}.png": pair.png for gallery in galleries for pair in gallery.pairs}
+    repeated = clusters.largest(results)
+    for one in (cluster for group in repeated for cluster in group.clusters):
+        files |= {f"figures/{one.name}.png": one.png} if one.png else {}
     context: dict[str, Any] = {
-        "study": results.study,
+        "study": study,
+        "primary": primary(study),
         "results": results,
-        "verdicts": verdicts,
+        "found": found,
         "splits": {v.hypothesis.name: listing.by_objective(v, results) for v in verdicts},
         "words": words,
+        "where_it_holds": in_words,
         "rule_in_words": rule_in_words,
         "listing": listing,
         "shown": shown,
         "grids": grids,
         "galleries": galleries,
-        "provenance": listing.provenance(results, listing.digest(tables)),
+        "repeated": repeated,
+        "rulers": listing.rulers(found),
+        "batches": batches,
+        "estimates": estimates,
+        "quality": quality,
+        "provenance": listing.provenance(results, csv_tables.digest(tables)),
         "empty": [name for name, table in results.tables.items() if table.empty],
-        "yaml": results.study.yaml(),
+        "yaml": study.yaml(),
     }
     loader = jinja2.PackageLoader("reports", "templates")
     options = {
@@ -85,54 +90,6 @@ def render(results: Results) -> dict[str, bytes]:
     text.filters["cell"] = words.markdown_cell
     files["report.md"] = text.get_template("report.md.j2").render(context).encode()
     return files
-
-
-def _draw(results: Results, files: dict[str, bytes]) -> dict[str, Shown]:
-    """Draw every figure there is data for, add its files, and give captions by name."""
-    n = f"n = {words.many(len(results.completed), 'measured trial')}"
-    points = (
-        "A point is a trial, its bar the 95 % interval of its N₂; points of equal size stand side by side by "
-        "objective. "
-        "Hollow: not past the quality gate. Arrow: no pair collided, only the lower bound is known."
-    )
-    drawings = {
-        "controls": (
-            figures.control_recovery(results),
-            f"Samplers whose support is known, uniform on N real images: true N₂ against measured N₂ "
-            f"(n = {len(results.controls)}). Points on the dashed line are measured right.",
-        ),
-        "support-by-discriminator": (
-            figures.support_by(results, "discriminator_params", "discriminator parameters"),
-            f"Support size against discriminator size, {n}. {points} The line is the held-out real images' "
-            f"own N₂ under the "
-            "same ruler, its band the 95 % interval.",
-        ),
-        "support-by-train-samples": (
-            figures.support_by(results, "train_samples", "training samples"),
-            f"Support size against the number of training samples, {n}. {points}",
-        ),
-        "quality": (
-            figures.quality(results),
-            f"Support size against precision, {n}. Left of the gate (shaded) few near-duplicates are a sign "
-            f"of noise, not of "
-            "diversity.",
-        ),
-    }
-    for objective in sorted(set(results.trials["objective.name"])):
-        trials = int((results.trials["objective.name"] == objective).sum())
-        drawings[f"curves-{objective}"] = (
-            curves.training_curves(results, objective),
-            f"Training with {objective}: losses, and the distinguishing gap on training and on held-out "
-            f"images; a line is a "
-            f"trial (of {trials}; at most {curves.MOST_LINES} of the lowest seeds a panel). Dotted grey: did "
-            f"not complete.",
-        )
-    shown = {}
-    for name, (drawing, caption) in drawings.items():
-        if drawing is not None:
-            files[f"figures/{name}.png"], files[f"figures/{name}.svg"] = drawing
-            shown[name] = Shown(name, caption, caption.split(".")[0])
-    return shown
 
 
 def _target(run: Run, out: str | None) -> Path:

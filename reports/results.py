@@ -15,41 +15,57 @@ from pipeline.store.run import Run
 from pipeline.store.schemas import SCHEMAS
 from pipeline.study import Study
 from pipeline.trial import flatten
+from reports.protocols import Protocol, primary, select, under
 
 # The order in which a table's rows are shown: the store's own order follows file names, which are hashes.
 ORDER = [
     "source",
     "data_fingerprint",
     "support_size",
+    "parameter",
     "trial_id",
     "embedding",
+    "embedding_id",
     "tau_rule",
+    "tau",
     "samples",
     "rank",
     "index",
+    "low",
+    "batch_size",
+    "estimator",
+    "stratum",
+    "first",
+    "second",
+    "rater",
 ]
 MEASURES = ["tau", "samples", "pairs", "collisions", "p2", "n2", "n2_low", "n2_high", "method"]
 CLUSTERS = ["clusters", "largest_cluster_mass", "n2_without_largest"]
-QUALITIES = ["precision", "recall", "density", "coverage", "nearest_train_median", "nearest_held_out_median"]
+QUALITIES = [
+    *["precision", "recall", "density", "coverage", "kid", "kid_standard_error", "fid", "vendi"],
+    *["bins_different", "data_copying", "authenticity", "nearest_train_median", "nearest_held_out_median"],
+]
 FACTS = ["status", "error", "discriminator_params", "generator_params", "steps_done", "data_fingerprint"]
+# The tables of what was measured with the study's rulers.
+MEASURED = ["collisions", "distances", "clusters", "estimates", "batches"]
 
 
 @dataclass(frozen=True)
 class Results:
     """Everything that the report shows, all of it derived from `tables` and `study`.
 
-    trials: one row a stored trial of the study, in the study's order: its id, every varied axis, `objective`,
-    `train_samples`, `seed`, status, sizes, the measurement under the study's own protocol (null where there
-    is none), `n2_real` and `ratio_to_real`, quality, `real_precision`, `gate` (the least precision that
-    passes) and `passes_gate`. real, controls: rows of `collisions` under the study's embedding and tau rule.
+    facts: one row a stored trial of the study, in the study's order: its id, every varied axis, `objective`,
+    `train_samples`, `seed`, status, sizes. trials: the same with the measurement under the primary protocol
+    (null where there is none), `n2_real` and `ratio_to_real`, quality, `real_precision`, `gate` (the least
+    precision that passes) and `passes_gate`. measured: by table, the rows under any of the study's protocols.
     others: one row for every other protocol that the store holds, with its number of rows.
     """
 
     study: Study
     tables: dict[str, pd.DataFrame]
+    facts: pd.DataFrame
     trials: pd.DataFrame
-    real: pd.DataFrame
-    controls: pd.DataFrame
+    measured: dict[str, pd.DataFrame]
     others: pd.DataFrame
     planned: int
     missing: list[str]
@@ -57,8 +73,8 @@ class Results:
 
     @property
     def completed(self) -> pd.DataFrame:
-        """Trials that completed and were measured under the study's protocol."""
-        return self.trials[(self.trials["status"] == "completed") & self.trials["collisions"].notna()]
+        """Trials that completed and were measured under the primary protocol."""
+        return _measured(self.trials)
 
     @property
     def failed(self) -> pd.DataFrame:
@@ -67,8 +83,29 @@ class Results:
 
     @property
     def unmeasured(self) -> int:
-        """Completed trials without a measurement under the study's protocol."""
+        """Completed trials without a measurement under the primary protocol."""
         return int((self.trials["status"] == "completed").sum()) - len(self.completed)
+
+    @property
+    def real(self) -> pd.DataFrame:
+        """The held-out real images' rows of `collisions` under the primary protocol."""
+        return self.of("collisions", "real", primary(self.study))
+
+    @property
+    def controls(self) -> pd.DataFrame:
+        """Rows of `collisions` of every source but generators and held-out images, primary protocol."""
+        rows = under(self.measured["collisions"], primary(self.study))
+        return rows[~rows["source"].isin(["generated", "real"])]
+
+    def of(self, table: str, source: str, protocol: Protocol) -> pd.DataFrame:
+        """A measured table's rows of one source under one ruler."""
+        rows = under(self.measured[table], protocol)
+        return rows[rows["source"] == source]
+
+    def completed_under(self, protocol: Protocol) -> pd.DataFrame:
+        """`completed` as another of the study's rulers sees it, its quality gate included."""
+        rows = self.measured["collisions"]
+        return _measured(_with_measurement(self.facts, self.study, rows, self.tables, protocol))
 
     def of_trials(self, table: str) -> pd.DataFrame:
         """A table's rows that belong to the study's trials."""
@@ -76,11 +113,11 @@ class Results:
         return rows[rows["trial_id"].isin(self.trials["trial_id"])]
 
     def rows(self, table: str, source: str) -> pd.DataFrame:
-        """A table's rows of one source under the study's embedding; generated ones of the study's trials
-        only.
+        """A table's rows of one source under the study's first embedding; generated ones of the study's
+        trials only.
         """
         rows = self.of_trials(table) if source == "generated" else self.tables[table]
-        embedding = rows["embedding"].isna() | (rows["embedding"] == self.study.measure.embeddings[0])
+        embedding = rows["embedding"].isna() | (rows["embedding"] == primary(self.study).embedding)
         return rows[(rows["source"] == source) & embedding]
 
 
@@ -90,22 +127,15 @@ def read(run: Run) -> Results:
     tables = {name: _sorted(run.table(name)) for name in SCHEMAS}
     planned = [trial.id for trial in study.trials()]
     stored = set(tables["trials"]["trial_id"])
-    own, others = _by_protocol(study, tables["collisions"])
-    generated = own["generated"]
-    real = own["real"].sort_values("samples", kind="stable").drop_duplicates("data_fingerprint", keep="last")
-    trials = _configured(study, tables["trials"], planned)
-    trials = _left_join(trials, generated[["trial_id", *MEASURES, *CLUSTERS]], "trial_id")
-    trials = _left_join(
-        trials, real[["data_fingerprint", "n2"]].rename(columns={"n2": "n2_real"}), "data_fingerprint"
-    )
-    trials["ratio_to_real"] = trials["n2"] / trials["n2_real"]
+    facts = _configured(study, tables["trials"], planned)
+    measured = {name: select(study, tables[name], facts["trial_id"]) for name in MEASURED}
     return Results(
         study=study,
         tables=tables,
-        trials=_with_quality(trials, study, tables["quality"]),
-        real=real,
-        controls=own["finite_support"].sort_values(["support_size", "data_fingerprint"], kind="stable"),
-        others=others,
+        facts=facts,
+        trials=_with_measurement(facts, study, measured["collisions"], tables, primary(study)),
+        measured=measured,
+        others=_others(study, tables["collisions"]),
         planned=len(planned),
         missing=[trial for trial in planned if trial not in stored],
         strangers=len(stored - set(planned)),
@@ -129,34 +159,35 @@ def _configured(study: Study, stored: pd.DataFrame, planned: list[str]) -> pd.Da
     return pd.DataFrame(columns)
 
 
-def _by_protocol(study: Study, collisions: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
-    """Rows by source under the study's own protocol, and a count of the rows under any other.
+def _with_measurement(
+    facts: pd.DataFrame,
+    study: Study,
+    collisions: pd.DataFrame,
+    tables: dict[str, pd.DataFrame],
+    protocol: Protocol,
+) -> pd.DataFrame:
+    """Trials with their measurement by one ruler, beside the real images', and their quality."""
+    rows = under(collisions, protocol)
+    generated, real = rows[rows["source"] == "generated"], rows[rows["source"] == "real"]
+    trials = _left_join(facts, generated[["trial_id", *MEASURES, *CLUSTERS]], "trial_id")
+    own = real[["data_fingerprint", "n2"]].rename(columns={"n2": "n2_real"})
+    trials = _left_join(trials, own, "data_fingerprint")
+    trials["ratio_to_real"] = trials["n2"] / trials["n2_real"]
+    return _with_quality(trials, study, tables["quality"], protocol.embedding)
 
-    Real images are as many as were held out, so the number of samples is part of the protocol for the others
-    only.
-    """
-    measure = study.measure
-    same = (collisions["embedding"] == measure.embeddings[0]) & (collisions["tau_rule"] == measure.tau_rule())
-    full = (collisions["source"] == "real") | (collisions["samples"] == measure.samples)
-    chosen = (same & full).fillna(False).astype(bool)
-    own = {
-        source: collisions[chosen & (collisions["source"] == source)].drop_duplicates(
-            ["trial_id", "data_fingerprint", "support_size"]
-            if source != "real"
-            else ["data_fingerprint", "samples"]
-        )
-        for source in ("generated", "real", "finite_support")
-    }
+
+def _others(study: Study, collisions: pd.DataFrame) -> pd.DataFrame:
+    """A count of the rows under protocols that are none of the study's."""
+    own = select(study, collisions, collisions["trial_id"]).index
     columns = ["embedding", "tau_rule", "samples", "source"]
-    others = collisions[~chosen].groupby(columns, dropna=False).size().rename("rows").reset_index()
-    return own, others
+    return collisions.drop(own).groupby(columns, dropna=False).size().rename("rows").reset_index()
 
 
-def _with_quality(trials: pd.DataFrame, study: Study, quality: pd.DataFrame) -> pd.DataFrame:
+def _with_quality(trials: pd.DataFrame, study: Study, quality: pd.DataFrame, embedding: str) -> pd.DataFrame:
     """Each trial's quality, its real images' own precision, and whether it passes the gate (null: not
     measured).
     """
-    rows = quality[quality["embedding"] == study.measure.embeddings[0]].sort_values("samples", kind="stable")
+    rows = quality[quality["embedding"] == embedding].sort_values("samples", kind="stable")
     generated = rows[rows["source"] == "generated"].drop_duplicates("trial_id", keep="last")
     real = rows[rows["source"] == "real"].drop_duplicates("data_fingerprint", keep="last")
     ceiling = real[["data_fingerprint", "precision"]].rename(columns={"precision": "real_precision"})
@@ -167,6 +198,10 @@ def _with_quality(trials: pd.DataFrame, study: Study, quality: pd.DataFrame) -> 
     passes = (trials["precision"] >= trials["gate"]).astype("boolean")
     trials["passes_gate"] = passes.where(known)
     return trials
+
+
+def _measured(trials: pd.DataFrame) -> pd.DataFrame:
+    return trials[(trials["status"] == "completed") & trials["collisions"].notna()]
 
 
 def _left_join(left: pd.DataFrame, right: pd.DataFrame, key: str) -> pd.DataFrame:

@@ -70,3 +70,16 @@ def encode(figure: Figure) -> Drawing:
 def look(values: Sequence[object], choices: list[str]) -> dict[object, str]:
     """Each value's colour or marker, repeating when there are more values than choices."""
     return {value: choices[k % len(choices)] for k, value in enumerate(values)}
+
+
+def panels(rows: int, columns: int, width: float, height: float) -> tuple[Figure, Any]:
+    """One figure with (rows, columns) axes of this size in inches each, always as a two-dimensional array."""
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def shades(count: int) -> list[Any]:
+    """Colours of ordered values, from dark to light, the palest part of the map left out."""
+    colours = matplotlib.colormaps["viridis"]
+    return [colours(0.9 * k / max(count - 1, 1)) for k in range(count)]

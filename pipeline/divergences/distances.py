@@ -26,18 +26,15 @@ class Block(NamedTuple):
     squares: np.ndarray  # (b, b') float64
     error: float  # no square is farther than this from the one computed term by term
 
+    @property
+    def rows(self) -> slice:
+        """Which rows of x."""
+        return slice(self.first_row, self.first_row + self.squares.shape[0])
 
-def checked(x: np.ndarray, what: str) -> np.ndarray:
-    """x as (n, d) floats. Raises ValueError for another shape, no points, NaN, infinity, over 1e150."""
-    x = np.asarray(x)
-    if x.ndim != 2 or 0 in x.shape:
-        raise ValueError(f"{what}: distances need (n, d) points, not shape {x.shape}")
-    x = x if x.dtype in (np.float32, np.float64) else x.astype(np.float64)
-    if not np.isfinite(x).all():
-        raise ValueError(f"{what}: the points hold NaN or infinity")
-    if max(-float(x.min()), float(x.max())) > 1e150:
-        raise ValueError(f"{what}: the points hold values beyond 1e150, whose squares overflow")
-    return x
+    @property
+    def columns(self) -> slice:
+        """Which rows of y."""
+        return slice(self.first_column, self.first_column + self.squares.shape[1])
 
 
 def blocks(x: np.ndarray, y: np.ndarray) -> Iterator[Block]:

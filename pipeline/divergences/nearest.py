@@ -6,7 +6,8 @@ import hashlib
 
 import numpy as np
 
-from pipeline.divergences.distances import blocks, checked, direct
+from pipeline.divergences.distances import blocks, direct
+from pipeline.divergences.points import checked_together
 
 
 def nearest(queries: np.ndarray, references: np.ndarray, count: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -16,9 +17,7 @@ def nearest(queries: np.ndarray, references: np.ndarray, count: int = 1) -> tupl
     smaller index first. Exact: see `distances.py`. A query among the references finds itself or a copy.
     Raises ValueError for NaN or infinity, for unequal d, and for fewer references than `count`.
     """
-    queries, references = checked(queries, "queries"), checked(references, "references")
-    if queries.shape[1] != references.shape[1]:
-        raise ValueError(f"queries have {queries.shape[1]} dimensions, references {references.shape[1]}")
+    queries, references = checked_together(queries=queries, references=references)
     if not 1 <= count <= len(references):
         raise ValueError(f"{count} nearest of {len(references)} references")
     # A collapsed generator repeats itself: each copy is as near as the others, so the filter rules out none.
@@ -34,7 +33,7 @@ def _nearest(queries: np.ndarray, references: np.ndarray, count: int) -> tuple[n
     index = np.full((len(queries), count), -1)
     distance = np.full((len(queries), count), np.inf)
     for block in blocks(queries, references):
-        rows = slice(block.first_row, block.first_row + len(block.squares))
+        rows = block.rows
         within = _smallest(block.squares, count)
         # The nearest are no farther than the count-th found: in this block, or before it.
         limit = np.minimum(within, np.square(distance[rows, -1])) + 2 * block.error

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.divergences.distances import Block, blocks, checked, direct
-from pipeline.divergences.nearest import nearest
+from pipeline.divergences.balls import in_balls, radii, within
+from pipeline.divergences.distances import blocks
+from pipeline.divergences.points import checked_together
 
 
 class PrecisionRecall(NamedTuple):
@@ -17,6 +18,19 @@ class PrecisionRecall(NamedTuple):
     recall: float
     density: float
     coverage: float
+
+
+class Memberships(NamedTuple):
+    """Who lies in whose balls, point by point.
+
+    real_balls: (m,) int64 real balls around each generated point; the precise ones have at least one.
+    recalled: (n,) bool real points in some generated ball. covered: (n,) bool real balls that hold a
+    generated point.
+    """
+
+    real_balls: np.ndarray
+    recalled: np.ndarray
+    covered: np.ndarray
 
 
 def precision_recall(real: np.ndarray, generated: np.ndarray, neighbours: int = 3) -> PrecisionRecall:
@@ -31,44 +45,43 @@ def precision_recall(real: np.ndarray, generated: np.ndarray, neighbours: int = 
     radius 0, inside their own balls. Exact: see `distances.py`; the same for every order of the points.
     Raises ValueError for NaN or infinity, for unequal d, and unless both sets have more than k points.
     """
-    real, generated = checked(real, "real"), checked(generated, "generated")
-    if real.shape[1] != generated.shape[1]:
-        raise ValueError(f"real points have {real.shape[1]} dimensions, generated ones {generated.shape[1]}")
+    found = memberships(real, generated, neighbours)
+    return PrecisionRecall(
+        float((found.real_balls > 0).mean()),
+        float(found.recalled.mean()),
+        float(found.real_balls.mean() / neighbours),
+        float(found.covered.mean()),
+    )
+
+
+def memberships(real: np.ndarray, generated: np.ndarray, neighbours: int = 3) -> Memberships:
+    """What `precision_recall` averages, of the same arguments."""
+    real, generated = checked_together(real=real, generated=generated)
     if not 1 <= neighbours < min(len(real), len(generated)):
         raise ValueError(
             f"balls to neighbour {neighbours} need more points than that in each set, "
             f"not {len(real)} real and {len(generated)} generated"
         )
-    real_radius, generated_radius = _radii(real, neighbours), _radii(generated, neighbours)
-    real_balls_around = np.zeros(len(generated), np.int64)
+    real_radius, generated_radius = radii(real, neighbours), radii(generated, neighbours)
+    real_balls = np.zeros(len(generated), np.int64)
     covered, recalled = np.zeros(len(real), bool), np.zeros(len(real), bool)
     for block in blocks(real, generated):
-        rows = slice(block.first_row, block.first_row + block.squares.shape[0])
-        columns = slice(block.first_column, block.first_column + block.squares.shape[1])
-        in_real = _within(block, real, generated, real_radius[rows, None])
-        real_balls_around[columns] += in_real.sum(0)
+        rows, columns = block.rows, block.columns
+        in_real = within(block, real, generated, real_radius[rows, None])
+        real_balls[columns] += in_real.sum(0)
         covered[rows] |= in_real.any(1)
-        recalled[rows] |= _within(block, real, generated, generated_radius[None, columns]).any(1)
-    return PrecisionRecall(
-        float((real_balls_around > 0).mean()),
-        float(recalled.mean()),
-        float(real_balls_around.mean() / neighbours),
-        float(covered.mean()),
-    )
+        recalled[rows] |= within(block, real, generated, generated_radius[None, columns]).any(1)
+    return Memberships(real_balls, recalled, covered)
 
 
-def _radii(x: np.ndarray, neighbours: int) -> np.ndarray:
-    """(n,) distance of each point to its k-th neighbour; its own distance, 0, comes before the first."""
-    return nearest(x, x, neighbours + 1)[1][:, -1]
+def precise(real: np.ndarray, generated: np.ndarray, neighbours: int = 3) -> np.ndarray:
+    """(m,) bool: which generated points lie in some ball of a real one, those whose fraction is precision.
 
-
-def _within(block: Block, real: np.ndarray, generated: np.ndarray, radius: np.ndarray) -> np.ndarray:
-    """(b, b') bool: which pairs of the block are at most the radius apart. radius: (b, 1) or (1, b')."""
-    square = np.square(radius)
-    margin = block.error + 2.0**-50 * square  # and the rounding of that square
-    inside: np.ndarray = block.squares <= square - margin
-    doubtful = np.flatnonzero((block.squares <= square + margin) != inside)
-    row, column = np.divmod(doubtful, block.squares.shape[1])
-    distance = direct(real, generated, row + block.first_row, column + block.first_column)
-    inside[row, column] = distance <= np.broadcast_to(radius, inside.shape)[row, column]
-    return inside
+    real: (n, d), n > k; generated: (m, d), any number of them, since only real balls are asked for. Where one
+    real set judges many samples, keep its `radii` and call `in_balls`. Raises ValueError as
+    `precision_recall`.
+    """
+    real, generated = checked_together(real=real, generated=generated)
+    if not 1 <= neighbours < len(real):
+        raise ValueError(f"balls to neighbour {neighbours} need more real points than that, not {len(real)}")
+    return in_balls(generated, real, radii(real, neighbours))

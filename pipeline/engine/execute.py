@@ -10,15 +10,17 @@ from typing import NamedTuple
 
 import torch
 
+from pipeline.engine.embedders import Fitted, fitted
 from pipeline.engine.engines import Done, Engine, Inline, Task
+from pipeline.engine.measure import Rows
 from pipeline.engine.plan import commit, data_key, load_data
 from pipeline.engine.ray_settings import settle
-from pipeline.engine.ruler import Rows, rulers
+from pipeline.engine.ruler import rulers
 from pipeline.engine.work import WEIGHTS, Context, Finished, lost, measure_trial, run_trial
 from pipeline.errors import InputError
 from pipeline.progress import Progress, Silent
 from pipeline.store.run import Run
-from pipeline.study import Study
+from pipeline.study import ResourceOptions, Study
 from pipeline.tracking import Mirror
 from pipeline.training import exact_float32
 from pipeline.trial import TrialConfig, content_hash
@@ -42,11 +44,11 @@ def run(
     out; a trial's failure is a row and no error.
     """
     trials = study.trials()
-    bench = prepare(study, trials, engine, address, data_root)
     target = Run(f"{str(runs).rstrip('/')}/{study.study}")
+    bench = prepare(study, trials, engine, address, data_root, target)
     # The engine first: a study that cannot start leaves nothing behind.
-    with started(engine, study, address, any(_left(target, study))) as worker, target.writing():
-        missing, again = _left(target, study)  # anew, since another driver may have been at work until now
+    with started(engine, study.resources, address, any(bench.left(target))) as worker, target.writing():
+        missing, again = bench.left(target)  # anew, since another driver may have been at work until now
         target.save_study(study)
         bench.save_controls(target)
         watch = progress or Silent()
@@ -80,9 +82,9 @@ def measure(
         raise InputError(
             "--set: only measure.… and controls.… can change without training; use `birthday run`"
         )
-    bench = prepare(study, study.trials(), engine, address, data_root)
-    with started(engine, study, address, bool(_left(target, study)[1])) as worker, target.writing():
-        again = _left(target, study)[1]
+    bench = prepare(study, study.trials(), engine, address, data_root, target)
+    with started(engine, study.resources, address, bool(bench.left(target)[1])) as worker, target.writing():
+        again = bench.left(target)[1]
         bench.save_controls(target)
         target.save_study(study)
         bench.measure(again, worker, target)
@@ -95,6 +97,21 @@ class Bench(NamedTuple):
     study: Study
     contexts: dict[str, Context]
     controls: dict[str, Rows]
+    embeddings: list[Fitted]
+
+    def left(self, target: Run) -> tuple[list[TrialConfig], list[TrialConfig]]:
+        """The study's trials without an end, and those trained but not measured under its protocol."""
+        rows, ends = target.table("collisions"), target.table("trials")
+        rows = rows[rows["samples"] == self.study.measure.samples]
+        measured = set(zip(rows["trial_id"], rows["embedding_id"], rows["tau_rule"], strict=True))
+        done, completed = set(ends["trial_id"]), set(ends.loc[ends["status"] == "completed", "trial_id"])
+        trials = self.study.trials()
+
+        def lacks(trial: TrialConfig) -> bool:
+            rulers = self.contexts[data_key(trial)].rulers
+            return any((trial.id, r.embedding.id, rule) not in measured for r in rulers for rule in r.taus)
+
+        return [t for t in trials if t.id not in done], [t for t in trials if t.id in completed and lacks(t)]
 
     def train(self, trials: list[TrialConfig], worker: Engine, target: Run) -> Iterator[list[Finished]]:
         """Train and measure trials; yields those whose rows are in the store by then."""
@@ -118,7 +135,10 @@ class Bench(NamedTuple):
                 target.save_measurement(f"{done.task.key}-{self.study.measure_id()}", done.value.tables)
 
     def save_controls(self, target: Run) -> None:
-        """Put the rows of real images and controls into the store."""
+        """Put the rows of real images and controls into the store, and fitted embeddings beside it."""
+        for embedding in self.embeddings:
+            if embedding.fresh:
+                target.save_embedding(embedding.key, embedding.content)
         protocol = content_hash([self.study.measure_id(), self.study.controls.model_dump(mode="json")])
         for key, tables in self.controls.items():
             target.save_measurement(f"{self.contexts[key].data.fingerprint}-{protocol}", tables)
@@ -132,11 +152,18 @@ class Bench(NamedTuple):
 
 
 def prepare(
-    study: Study, trials: list[TrialConfig], engine: str, address: str | None, data_root: Path | None
+    study: Study,
+    trials: list[TrialConfig],
+    engine: str,
+    address: str | None,
+    data_root: Path | None,
+    target: Run,
 ) -> Bench:
-    """Load and check everything the trials need, and lay the rulers. Raises InputError; writes nothing."""
-    if engine not in ("ray", "inline"):
-        raise InputError(f"--engine {engine}: is not one of ray, inline")
+    """Load and check everything the trials need, fit the embeddings and lay the rulers.
+
+    target: the run, whose labels and whose neighbours' fitted embeddings are used. Raises InputError; writes
+    nothing.
+    """
     cores = len(os.sched_getaffinity(0))
     if engine == "inline" or address is None:
         for name, have in (("cpus", cores), ("gpus", torch.cuda.device_count())):
@@ -148,25 +175,15 @@ def prepare(
     device = "cuda" if study.resources.gpus else "cpu"
     contexts: dict[str, Context] = {}
     controls: dict[str, Rows] = {}
+    embeddings: list[Fitted] = []
     version = commit()
     with exact_float32(min(study.resources.cpus, cores)):
         for key, data in load_data(trials, data_root).items():
-            found, controls[key] = rulers(study, data)
+            own = [fitted(options, data, target) for options in study.measure.embeddings]
+            embeddings += own
+            found, controls[key] = rulers(study, data, [f.embedding for f in own], target.table("labels"))
             contexts[key] = Context(data, found, study.resources.cpus, device, version)
-    return Bench(study, contexts, controls)
-
-
-def _left(target: Run, study: Study) -> tuple[list[TrialConfig], list[TrialConfig]]:
-    """The study's trials without an end, and those that were trained but not measured under its protocol."""
-    rows, ends = target.table("collisions"), target.table("trials")
-    rows = rows[(rows["tau_rule"] == study.measure.tau_rule()) & (rows["samples"] == study.measure.samples)]
-    measured = set(zip(rows["trial_id"], rows["embedding"], strict=True))
-    done, completed = set(ends["trial_id"]), set(ends.loc[ends["status"] == "completed", "trial_id"])
-    trials = study.trials()
-    wanted = study.measure.embeddings
-    return [t for t in trials if t.id not in done], [
-        t for t in trials if t.id in completed and any((t.id, e) not in measured for e in wanted)
-    ]
+    return Bench(study, contexts, controls, embeddings)
 
 
 def _weights(target: Run, trial: TrialConfig) -> bytes:
@@ -190,15 +207,19 @@ def _save(target: Run, finished: list[Finished]) -> None:
 
 
 @contextlib.contextmanager
-def started(name: str, study: Study, address: str | None, wanted: bool = True) -> Iterator[Engine]:
-    """The engine of that name; a run with nothing left to do starts no Ray."""
+def started(
+    name: str, resources: ResourceOptions, address: str | None, wanted: bool = True
+) -> Iterator[Engine]:
+    """The engine of that name; where nothing is wanted of it, no Ray starts. Raises InputError."""
+    if name not in ("ray", "inline"):
+        raise InputError(f"--engine {name}: is not one of ray, inline")
     engine: Engine = Inline()
     if name == "ray" and wanted:
         # Imported late: a machine without Ray can still run studies inline.
         settle(address)
         from pipeline.engine.ray_engine import RayEngine
 
-        engine = RayEngine(study.resources, address)
+        engine = RayEngine(resources, address)
     try:
         yield engine
     finally:

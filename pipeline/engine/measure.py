@@ -2,93 +2,191 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pipeline import support
 from pipeline.datasets import DataSet
-from pipeline.divergences import nearest, precision_recall
+from pipeline.divergences import (
+    authenticity,
+    data_copying,
+    fid,
+    kid,
+    ndb,
+    nearest,
+    precision_recall,
+    vendi_of,
+)
+from pipeline.seeds import stream
+from pipeline.support import Embedding, PairCounts
 
-if TYPE_CHECKING:
-    from pipeline.engine.ruler import Rows, Ruler
+Rows = dict[str, list[dict[str, Any]]]
 
 CLOSEST_SHOWN = 20
+CLUSTERS_SHOWN = 10
 GRID = 64
 NEIGHBOURS = 3  # Kynkaanniemi et al. 2019
+SPECTRAL = 2000  # samples at most for what needs singular values
+
+
+class Ruler(NamedTuple):
+    """Everything a worker needs to measure one trial's samples under one embedding.
+
+    taus: by rule, the study's own first. held_out, train: (n, d) the data set, embedded. centres: of cells of
+    training images. n2_real: by rule, what held-out images measure.
+    """
+
+    embedding: Embedding
+    taus: dict[str, float]
+    samples: int
+    review_pairs: int
+    held_out: np.ndarray
+    train: np.ndarray
+    centres: np.ndarray
+    n2_real: dict[str, float | None]
 
 
 class Subject(NamedTuple):
-    """Whose samples: source and id as in the tables; uint8 images, float32 images in [0, 1], or points."""
+    """Whose samples: source and id as in the tables; uint8 images, float32 images in [0, 1], or points.
+
+    vectors: the samples embedded, where that is known already.
+    """
 
     source: str
     trial_id: str
     samples: np.ndarray
     support_size: int | None = None
+    parameter: float | None = None
+    vectors: np.ndarray | None = None
+
+    def embedded(self, ruler: Ruler) -> np.ndarray:
+        return ruler.embedding(self.samples) if self.vectors is None else self.vectors
 
 
-def measure(subject: Subject, ruler: Ruler, data: DataSet, train: np.ndarray | None) -> Rows:
+def measure(subject: Subject, ruler: Ruler, data: DataSet, train: np.ndarray | None = None) -> Rows:
     """Distances, collisions, closest pairs and a grid of the subject's samples.
 
-    train: the images that the subject was trained on, among which the closest pairs look for their origin;
-    None for subjects that were not trained.
+    train: indices of the images that the subject was trained on, among which the closest pairs look for their
+    origin; None for subjects that were not trained.
     """
-    vectors = support.embed(ruler.embedding, subject.samples)
-    search = support.search_pairs(vectors, ruler.tau)
-    assert search.near is not None  # a tau was given
-    size = support.support_size(search.near.degrees, search.near.labels)
-    source = _source(subject, ruler, data)
-    measured = {**source, "samples": len(vectors)}
-    collisions = {
-        **source,
-        "tau_rule": ruler.tau_rule,
-        "tau": ruler.tau,
-        **size._asdict(),
-        "n2_real": ruler.n2_real,
-        "ratio_to_real": size.n2 / ruler.n2_real if size.n2 and ruler.n2_real else None,
-    }
+    vectors = subject.embedded(ruler)
+    search = support.search_pairs(vectors, list(ruler.taus.values()))
+    source = {**_source(subject, ruler, data), "samples": len(vectors)}
+    collisions = [
+        _collisions(source, ruler, rule, near) for rule, near in zip(ruler.taus, search.near, strict=True)
+    ]
     h = search.histogram
     accuracy = {
         "exact_below": h.exact_below if np.isfinite(h.exact_below) else None,
         "resolution": h.resolution,
     }
     distances = [
-        {**measured, "low": float(low), "high": float(high), "count": int(count), **accuracy}
+        {**source, "low": float(low), "high": float(high), "count": int(count), **accuracy}
         for low, high, count in zip(h.low, h.high, h.counts, strict=True)
     ]
-    pairs = _closest(subject, search.closest, vectors, ruler, data, train)
-    grid = [
-        {**source, "index": k, **_shape(image), "image": _bytes(image)}
-        for k, image in enumerate(subject.samples[:GRID])
-        if image.ndim == 3
-    ]
+    protocol = {**source, "tau_rule": next(iter(ruler.taus)), "tau": search.near[0].tau}
     return {
         "distances": distances,
-        "collisions": [collisions],
-        "pairs": [{**measured, **row} for row in pairs],
-        "samples": grid,
+        "collisions": collisions,
+        "clusters": _clusters(protocol, subject, search.near[0]),
+        "pairs": [
+            {**source, **row} for row in _closest(subject, search.closest, vectors, ruler, data, train)
+        ],
+        "candidates": _candidates(source, subject, search.closest, vectors, ruler),
+        "samples": [
+            {**_source(subject, ruler, data), "index": k, **_image(image)}
+            for k, image in enumerate(subject.samples[:GRID])
+            if image.ndim == 3
+        ],
     }
 
 
-def quality(subject: Subject, ruler: Ruler, data: DataSet, train: np.ndarray | None) -> dict[str, Any]:
+def _collisions(source: dict[str, Any], ruler: Ruler, rule: str, near: PairCounts) -> dict[str, Any]:
+    size = support.support_size(near.degrees, near.labels)
+    real = ruler.n2_real.get(rule)
+    return {
+        **source,
+        "tau_rule": rule,
+        "tau": near.tau,
+        **size._asdict(),
+        "n2_real": real,
+        "ratio_to_real": size.n2 / real if size.n2 and real else None,
+    }
+
+
+def _clusters(protocol: dict[str, Any], subject: Subject, near: PairCounts) -> list[dict[str, Any]]:
+    found = support.largest_clusters(near.degrees, near.labels, CLUSTERS_SHOWN)
+    return [
+        {
+            **protocol,
+            "rank": rank,
+            "size": cluster.size,
+            "mass": cluster.mass,
+            "n2_without": cluster.n2_without,
+            **(_image(subject.samples[cluster.first]) if subject.samples.ndim == 4 else {}),
+        }
+        for rank, cluster in enumerate(found, 1)
+    ]
+
+
+def _candidates(
+    source: dict[str, Any], subject: Subject, closest: support.Closest, vectors: np.ndarray, ruler: Ruler
+) -> list[dict[str, Any]]:
+    if subject.samples.ndim != 4 or not ruler.review_pairs:
+        return []
+    rng = stream(f"{subject.trial_id}/{ruler.embedding.id}", "candidates")
+    return [
+        {
+            **source,
+            "stratum": c.stratum,
+            "stratum_low": c.low,
+            "stratum_high": c.high,
+            "stratum_pairs": c.pairs,
+            "stratum_drawn": c.drawn,
+            "first": c.first,
+            "second": c.second,
+            "distance": c.distance,
+            **_shape(subject.samples[c.first]),
+            "first_image": _bytes(subject.samples[c.first]),
+            "second_image": _bytes(subject.samples[c.second]),
+        }
+        for c in support.draw_candidates(vectors, closest, ruler.review_pairs, rng)
+    ]
+
+
+def quality(
+    subject: Subject, ruler: Ruler, data: DataSet, train: np.ndarray | None = None
+) -> dict[str, Any]:
     """How real the samples look: as many of them as there are held-out images, judged by those.
 
-    Few near-duplicates mean diversity only together with this: noise has none either.
+    Few near-duplicates mean diversity only together with this: noise has none either. train: indices of the
+    images that the subject was trained on, for what asks whether it copies them.
     """
-    real = support.embed(ruler.embedding, data.held_out)
-    generated = support.embed(ruler.embedding, subject.samples[: len(real)])
+    real = ruler.held_out
+    generated = subject.embedded(ruler)[: len(real)]
+    some = slice(None, SPECTRAL)
+    distance = kid(real, generated)
     row = {
         **_source(subject, ruler, data),
         "samples": len(generated),
         "reference_samples": len(real),
         "neighbours": NEIGHBOURS,
         **precision_recall(real, generated, NEIGHBOURS)._asdict(),
+        "kid": distance.kid,
+        "kid_standard_error": distance.standard_error,
+        "fid": fid(real[some], generated[some]),
+        # Cosines of what sets images apart: of the images themselves they would nearly all be 1.
+        "vendi": vendi_of(generated[some] - real.mean(0)),
+        "bins_different": ndb(real, generated, ruler.centres).ndb_share,
     }
     if train is not None:
+        seen = ruler.train[train]
+        copying = data_copying(seen, real, generated)
+        row |= {"data_copying": copying.z, "authenticity": authenticity(seen, generated)}
         # Equally many references on both sides, so that neither is nearer only by being larger.
         count = min(len(train), len(real))
-        seen = support.embed(ruler.embedding, train[:count])
-        row["nearest_train_median"] = float(np.median(nearest(generated, seen)[1]))
+        row["nearest_train_median"] = float(np.median(nearest(generated, seen[:count])[1]))
         row["nearest_held_out_median"] = float(np.median(nearest(generated, real[:count])[1]))
     return row
 
@@ -120,13 +218,13 @@ def _closest(
             }
         rows.append(row)
     if train is not None and rows:
-        known = support.embed(ruler.embedding, train)
+        known = ruler.train[train]
         for which in ("first", "second"):
             index, distance = nearest(vectors[[row[which] for row in rows]], known)
             for row, i, d in zip(rows, index[:, 0], distance[:, 0], strict=True):
                 row |= {f"{which}_train_index": int(i), f"{which}_train_distance": float(d)}
                 if images:
-                    row[f"{which}_train_image"] = _bytes(train[i])
+                    row[f"{which}_train_image"] = _bytes(data.train[train[i]])
     return rows
 
 
@@ -135,9 +233,15 @@ def _source(subject: Subject, ruler: Ruler, data: DataSet) -> dict[str, Any]:
         "trial_id": subject.trial_id,
         "source": subject.source,
         "support_size": subject.support_size,
+        "parameter": subject.parameter,
         "data_fingerprint": data.fingerprint,
-        "embedding": ruler.embedding,
+        "embedding": ruler.embedding.name,
+        "embedding_id": ruler.embedding.id,
     }
+
+
+def _image(image: np.ndarray) -> dict[str, Any]:
+    return {**_shape(image), "image": _bytes(image)}
 
 
 def _shape(image: np.ndarray) -> dict[str, int]:

@@ -16,8 +16,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from pipeline.datasets import DataSet
-from pipeline.engine.measure import Subject, measure, quality
-from pipeline.engine.ruler import Rows, Ruler
+from pipeline.engine.measure import Rows, Ruler, Subject, measure, quality
 from pipeline.networks.parameters import count
 from pipeline.systems import Players, System, make_system
 from pipeline.training import exact_float32, sample, train
@@ -56,7 +55,8 @@ def run_trial(context: Context, trial: TrialConfig) -> Finished:
 
     def work() -> None:
         nonlocal weights
-        subset = context.data.train[context.data.subset(trial.train_samples, trial.seed)]
+        chosen = context.data.subset(trial.train_samples, trial.seed)
+        subset = context.data.train[chosen]
         with exact_float32(context.threads):
             result = train(trial, subset, context.data.held_out, torch.device(context.device))
             row.update(
@@ -74,7 +74,7 @@ def run_trial(context: Context, trial: TrialConfig) -> Finished:
             ]
             weights = _pack(result.players)
             if result.status == "completed":
-                tables.update(_measured(context, trial, result.system, result.players, subset))
+                tables.update(_measured(context, trial, result.system, result.players, chosen))
 
     failure = _guard(work)
     if failure:
@@ -104,10 +104,10 @@ def measure_trial(context: Context, trial: TrialConfig, weights: bytes) -> Finis
     tables: Rows = {}
 
     def work() -> None:
-        subset = context.data.train[context.data.subset(trial.train_samples, trial.seed)]
+        chosen = context.data.subset(trial.train_samples, trial.seed)
         with exact_float32(context.threads):
-            game = make_system(trial, subset.shape[1:])
-            tables.update(_measured(context, trial, game, _unpack(weights, context.device), subset))
+            game = make_system(trial, context.data.sample_shape)
+            tables.update(_measured(context, trial, game, _unpack(weights, context.device), chosen))
 
     failure = _guard(work)
     if failure:
@@ -146,17 +146,17 @@ def environment(context: Context) -> dict[str, Any]:
 
 
 def _measured(
-    context: Context, trial: TrialConfig, game: System, players: Players, subset: np.ndarray
+    context: Context, trial: TrialConfig, game: System, players: Players, trained_on: np.ndarray
 ) -> Rows:
     tables: Rows = {}
     count = max(ruler.samples for ruler in context.rulers)
     samples = sample(game.networks["generator"], players["generator"], game.latent_dim, count, trial.id)
     if not np.isfinite(samples).all():
         raise FloatingPointError("the generator's samples hold NaN or infinity")
-    subject = Subject("generated", trial.id, samples)
     for ruler in context.rulers:
-        rows = measure(subject, ruler, context.data, subset)
-        rows["quality"] = [quality(subject, ruler, context.data, subset)]
+        subject = Subject("generated", trial.id, samples, vectors=ruler.embedding(samples))
+        rows = measure(subject, ruler, context.data, trained_on)
+        rows["quality"] = [quality(subject, ruler, context.data, trained_on)]
         for table, more in rows.items():
             tables.setdefault(table, []).extend(more)
     return tables

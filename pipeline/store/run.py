@@ -71,6 +71,17 @@ class Run:
         """A trial's file. Raises FileNotFoundError."""
         return self.tables.read_bytes(f"artifacts/{trial_id}/{name}")
 
+    def save_embedding(self, key: str, content: bytes) -> None:
+        """A fitted embedding, kept beside this run for all runs there: `RUNS/embeddings/`."""
+        self._beside().write_bytes(f"embeddings/{key}.safetensors", content)
+
+    def embedding(self, key: str) -> bytes:
+        """A fitted embedding. Raises FileNotFoundError."""
+        return self._beside().read_bytes(f"embeddings/{key}.safetensors")
+
+    def _beside(self) -> Tables:
+        return Tables(self.root.rpartition("/")[0] or ".")
+
     @property
     def study_name(self) -> str:
         """The last part of the root."""

@@ -14,8 +14,8 @@ _text, _count, _real = pa.string(), pa.int64(), pa.float64()
 _time = pa.timestamp("ms", tz="UTC")
 _key = [("study", _text), ("trial_id", _text), ("schema_version", pa.int32())]
 # Whose samples: "generated" (a trial's), "real" (held-out images), "train", or a control whose law is known:
-# "finite_support", "jittered", "atom", "zipf". support_size: the number of items of such a law; parameter: its
-# mass or exponent. embedding_id: hash of the embedding's weights and preprocessing.
+# "finite_support", "jittered", "atom", "zipf". support_size: the number of items of such a law; parameter:
+# its mass or exponent. embedding_id: hash of the embedding's weights and preprocessing.
 _source = [
     ("source", _text),
     ("support_size", _count),
@@ -158,6 +158,13 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("recall", _real),
         ("density", _real),
         ("coverage", _real),
+        ("kid", _real),
+        ("kid_standard_error", _real),
+        ("fid", _real),  # null where the embedding is too long for its covariance
+        ("vendi", _real),
+        ("bins_different", _real),  # share of NDB's bins that differ from the training images'
+        ("data_copying", _real),  # Meehan et al.'s C_T: far below 0 = copies of training images
+        ("authenticity", _real),
         ("nearest_train_median", _real),
         ("nearest_held_out_median", _real),
     ),
@@ -195,4 +202,22 @@ SCHEMAS: dict[str, pa.Schema] = {
     ),
     # The first images of each source, uint8 C*H*W bytes, for grids in the report.
     "samples": _table(*_source, ("index", _count), *_image_shape, ("image", pa.binary())),
+}
+
+# What tells a table's rows apart. The same trial measured twice under the same rule gives the same row twice.
+_subject = [*(name for name, _ in _source if name != "embedding"), "trial_id"]
+_protocol = [*_subject, "samples", "tau_rule"]
+KEYS: dict[str, list[str]] = {
+    "trials": ["trial_id"],
+    "curves": ["trial_id", "step", "metric"],
+    "distances": [*_subject, "samples", "low"],
+    "collisions": _protocol,
+    "clusters": [*_protocol, "rank"],
+    "estimates": [*_protocol, "estimator"],
+    "batches": [*_protocol, "batch_size"],
+    "pairs": [*_subject, "samples", "rank"],
+    "candidates": [*_subject, "samples", "first", "second"],
+    "labels": [*_subject, "first", "second", "rater"],
+    "quality": [*_subject, "samples"],
+    "samples": [*_subject, "index"],
 }

@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import InputError
-from pipeline.store.schemas import SCHEMA_VERSION, SCHEMAS
+from pipeline.store.schemas import KEYS, SCHEMA_VERSION, SCHEMAS
 
 Row = Mapping[str, Any]
 # Which table commits a shard, by the first word of its name.
-COMMIT_TABLE = {"trials": "trials", "measure": "collisions"}
+COMMIT_TABLE = {"trials": "trials", "measure": "collisions", "labels": "labels"}
 
 
 class Tables:
@@ -41,7 +41,9 @@ class Tables:
                 self.write_bytes(f"{table}/{kind}-{name}.parquet", encode(table, rows))
 
     def read(self, table: str) -> pd.DataFrame:
-        """All committed rows of a table, in the order of trial ids; typed columns also where it is empty."""
+        """All committed rows of a table, each once, in the order of trial ids; typed columns also where it is
+        empty.
+        """
         schema = SCHEMAS[table]
         committed = {kind: set(self.shards(last)) for kind, last in COMMIT_TABLE.items()}
         parts = [
@@ -51,7 +53,7 @@ class Tables:
         ]
         whole = pa.concat_tables(parts) if parts else schema.empty_table()
         # By trial, so that the order does not depend on which trials happened to share a shard.
-        rows = whole.to_pandas(types_mapper=_nullable)
+        rows = whole.to_pandas(types_mapper=_nullable).drop_duplicates(KEYS[table])
         return rows.sort_values("trial_id", kind="stable", ignore_index=True)
 
     def _decode(self, table: str, shard: str) -> pa.Table:

@@ -94,10 +94,10 @@ def interval(degrees: np.ndarray, confidence: float = 0.95) -> tuple[float, floa
         Var C / C^2 = 4 (s - 2) z1 / (s (s - 1) p2^2) + (1 - p2) / C,  z1 = P(i~j, i~k) - p2^2,
     where the triple term z1 comes from the degrees: without it (a Poisson interval) coverage falls to 5-55 %
     when some items are likelier than others. Each term gets the interval of what makes it. The second is that
-    of C independent collisions: Garwood's exact Poisson interval (1936). The first is that of pairs within an
-    item seen m times, C ~ m^2: relative variance 4 / m, and Garwood's interval of m, squared. Their distances
-    from log C add up in squares (MOVER; Zou & Donner 2008). No collision: the lower bound that C = 0 gives if
-    no item is seen often, method `lower_bound`; see `lower_bound_of_any_law`.
+    of C independent collisions: Garwood's exact Poisson interval (1936). The first is that of the pairs within
+    one item seen m times, C ~ m^2, whose first term is 4 (m - 2) / (m (m - 1)): Garwood's interval of that m,
+    squared. Their distances from log C add up in squares (MOVER; Zou & Donner 2008). No collision: the lower
+    bound that C = 0 gives if no item is seen often, method `lower_bound`; see `lower_bound_of_any_law`.
     """
     s = len(degrees)
     pairs = s * (s - 1) / 2
@@ -109,17 +109,21 @@ def interval(degrees: np.ndarray, confidence: float = 0.95) -> tuple[float, floa
     uneven = 4 * (s - 2) * max(triples - p2**2, 0.0) / (s * (s - 1) * p2**2)
     below, above = (np.sqrt(1 - p2) * d for d in _log_distances(count, confidence))
     if uneven > 0:
-        down, up = (2 * d for d in _log_distances(4 / uneven, confidence))
+        b = 4 / uneven + 1
+        m = (b + np.sqrt(max(b * b - 8 * (b - 1), 0.0))) / 2
+        down, up = (2 * d for d in _log_distances(m, confidence))
         below, above = np.hypot(below, down), np.hypot(above, up)
-    return pairs / count * np.exp(-above), pairs / count * np.exp(below), "mover"
+    # p2 = 1 has no variance, but s equal samples leave an item of mass (tail)^(1/s) possible.
+    high = ((1 - confidence) / 2) ** (-2 / s) if count == pairs else pairs / count * np.exp(below)
+    return max(1.0, pairs / count * np.exp(-above)), max(1.0, high), "mover"
 
 
 def lower_bound_of_any_law(samples: int, confidence: float = 0.95) -> float:
     """The N2 that `samples` samples without a collision leave possible, whatever the law.
 
-    With n_i ~ Poisson(s p_i), log P(C = 0) = sum_i g((s p_i)^2) with g(u) = log(1 + sqrt u) - sqrt u, which is
-    convex: for a given sum of p_i^2 it is largest where all of it sits in one item. So the bound is (s / m)^2
-    with (1 + m) exp(-m) = 1 - confidence.
+    With n_i ~ Poisson(s p_i), log P(C = 0) = sum_i g((s p_i)^2) with g(u) = log(1 + sqrt u) - sqrt u, which
+    is convex: for a given sum of p_i^2 it is largest where all of it sits in one item. So the bound is
+    (s / m)^2 with (1 + m) exp(-m) = 1 - confidence.
     """
     m = optimize.brentq(lambda m: np.log1p(m) - m - np.log(1 - confidence), 0, 1e3)
     return float((samples / m) ** 2)

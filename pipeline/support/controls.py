@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,22 +11,60 @@ from pipeline.support.pairs import search_pairs
 
 
 class Control(NamedTuple):
-    """indices: (samples,) which of the N items each sample is. n2_true: exact, by enumeration of all pairs of
-    items.
+    """Independent samples of a law on finitely many items.
+
+    indices: (samples,) which item each sample is. n2_true: exact, by enumeration of all pairs of items, for
+    each tau.
     """
 
     indices: np.ndarray
-    n2_true: float
+    n2_true: list[float]
 
 
-def finite_support(items: np.ndarray, samples: int, tau: float, rng: np.random.Generator) -> Control:
-    """Independent uniform samples of N items, (N, d) embedded.
+def control(
+    items: np.ndarray, law: np.ndarray, samples: int, taus: Sequence[float], rng: np.random.Generator
+) -> Control:
+    """Sample items, (n, d) embedded, with probabilities `law`, (n,).
 
-    Two independent samples are near-duplicates with probability p2 = (N + 2 C) / N^2, where C counts the
-    pairs of distinct items within tau and N the pairs of an item with itself: 1 / p2 = N exactly where no two
-    items are near-duplicates.
+    Two independent samples are near-duplicates with probability
+        p2 = sum_i p_i^2 + 2 sum_{i < j, near} p_i p_j,
+    an item with itself included: for equal probabilities 1 / p2 = n exactly where no two items are
+    near-duplicates.
     """
-    n = len(items)
-    near = search_pairs(items, tau, closest=0).near if n > 1 else None
-    alike = near.collisions if near else 0
-    return Control(rng.integers(0, n, samples), n**2 / (n + 2 * alike))
+    cumulative = np.cumsum(law)
+    indices = np.searchsorted(cumulative, rng.random(samples) * cumulative[-1], side="right")
+    law = law / cumulative[-1]
+    p2 = np.full(len(taus), float(law @ law))
+    if len(items) > 1:
+        count = max(near.collisions for near in search_pairs(items, taus, closest=0).near)
+        closest = search_pairs(items, closest=count).closest
+        both = np.concatenate([[0.0], np.cumsum(2 * law[closest.first] * law[closest.second])])
+        p2 += both[np.searchsorted(closest.distance, taus, side="right")]
+    return Control(indices, [float(n2) for n2 in 1 / p2])
+
+
+def uniform(n: int) -> np.ndarray:
+    """All items equally likely."""
+    return np.full(n, 1 / n)
+
+
+def atom(n: int, mass: float) -> np.ndarray:
+    """One item with this mass, the others equally likely: N2 = 1 / mass^2 or less, however many items."""
+    law = np.full(n, (1 - mass) / (n - 1))
+    law[0] = mass
+    return law
+
+
+def zipf(n: int, exponent: float) -> np.ndarray:
+    """The k-th item with probability proportional to k^-exponent."""
+    law: np.ndarray = np.arange(1.0, n + 1) ** -exponent
+    return law / law.sum()
+
+
+def jittered(images: np.ndarray, copies: int, noise: float, rng: np.random.Generator) -> np.ndarray:
+    """(copies n, c, h, w) float32 in [0, 1]: each of the (n, c, h, w) uint8 images `copies` times, every
+    pixel with its own Gaussian noise of standard deviation `noise`, so that no two are equal.
+    """
+    repeated = np.repeat(images.astype(np.float32) / 255, copies, axis=0)
+    noisy: np.ndarray = repeated + np.float32(noise) * rng.standard_normal(repeated.shape, np.float32)
+    return noisy.clip(0, 1)

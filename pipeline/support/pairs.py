@@ -133,7 +133,7 @@ def search_tile(
 ) -> Tile:
     """Search the pairs of `rows` with `columns`: the same range, or one that comes after it."""
     device = torch.device(device)
-    side = block or (CUDA_BLOCK if device.type == "cuda" else CPU_BLOCK)
+    side = min(block or (CUDA_BLOCK if device.type == "cuda" else CPU_BLOCK), len(rows))
     search = _Search(quantized, rows, columns, taus, closest)
     own = threading.local()
     all_blocks: list[Blocks] = []

@@ -85,7 +85,7 @@ def run() -> Iterator[Figure]:
     rows = {table: len(r) for table, r in real.tables.items()}
     print(f"rows of a trial: {json.dumps(rows)}, weights: {len(real.weights or b'')} bytes", file=sys.stderr)
     replay = mock.patch.object(execute, "run_trial", replaying(real))
-    with execute.started("ray", study, None), replay:  # the runs below find Ray started
+    with execute.started("ray", study.resources, None), replay:  # the runs below find Ray started
         _pass(_study(50), False, False)  # its workers import torch
         for name, target in (("off", "< 10 ms"), ("on", "< 30 ms")):
             case, mirror = f"mirror {name}", name == "on"

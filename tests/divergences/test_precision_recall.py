@@ -115,6 +115,18 @@ def test_the_run_printed_by_the_authors_of_density_and_coverage() -> None:
     assert found.coverage == pytest.approx(0.9735, abs=0.03)
 
 
+@pytest.mark.parametrize("k", [3, 5])
+@pytest.mark.parametrize(("n", "m", "d"), [(400, 300, 8), (250, 250, 100)])
+def test_agrees_with_the_package_of_the_authors_of_density_and_coverage(
+    n: int, m: int, d: int, k: int
+) -> None:
+    # Its balls are open, ours closed: the same where no distance is tied with a radius.
+    prdc = pytest.importorskip("prdc")
+    real, generated = RNG(n).normal(size=(n, d)), 0.95 * RNG(m + 1).normal(size=(m, d)) + 0.02
+    wanted = prdc.compute_prdc(real_features=real, fake_features=generated, nearest_k=k)
+    assert precision_recall(real, generated, k)._asdict() == pytest.approx(wanted, abs=1e-12)
+
+
 # --- by hand ------------------------------------------------------------------------------------------------
 
 

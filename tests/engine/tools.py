@@ -74,7 +74,7 @@ def assert_same(root: str | Path, other: str | Path, *besides: str) -> None:
     ours, theirs = numbers(root), numbers(other)
     for name, frame in ours.items():
         drop = [column for column in besides if column in frame.columns]
-        assert len(frame), f"table {name} is empty"
+        assert len(frame) or name == "labels", f"table {name} is empty"  # nobody has judged these
         assert_frame_equal(
             frame.drop(columns=drop), theirs[name].drop(columns=drop), check_exact=True, obj=name
         )

@@ -92,11 +92,11 @@ def test_a_shard_without_its_commit_is_never_read_and_swept_by_the_next_writer(r
 
 def test_measuring_again_under_the_same_name_replaces(root: str) -> None:
     run = Run(root)
-    row = {"trial_id": "a", "source": "generated", "n2": 5.0}
+    row = {"trial_id": "a", "source": "generated", "tau_rule": "x", "n2": 5.0}
     with run.writing():
         run.save_measurement("a-x", {"collisions": [row]})
         run.save_measurement("a-x", {"collisions": [{**row, "n2": 6.0}]})
-        run.save_measurement("a-y", {"collisions": [row]})
+        run.save_measurement("a-y", {"collisions": [{**row, "tau_rule": "y"}]})
     assert sorted(run.table("collisions")["n2"]) == [5.0, 6.0]
 
 

@@ -1,0 +1,64 @@
+"""Every table as CSV: those of the store, and the numbers behind the verdicts."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pandas as pd
+
+from pipeline.study import Study
+from reports.results import Results
+from reports.robustness import Robustness, table
+from reports.statistics import Verdict
+from reports.words import claim
+
+
+def csv_files(results: Results, verdicts: list[Robustness]) -> dict[str, bytes]:
+    """File name -> CSV: every table of the store without its image columns, `results.csv`, `hypotheses.csv`
+    and `robustness.csv`.
+    """
+    tables = {name: rows.drop(columns=_images(rows)) for name, rows in results.tables.items()}
+    tables["results"] = results.trials
+    tables["hypotheses"] = hypotheses([found.verdict for found in verdicts], results.study)
+    tables["robustness"] = table(verdicts)
+    return {
+        f"{name}.csv": rows.to_csv(index=False, lineterminator="\n").encode()
+        for name, rows in sorted(tables.items())
+    }
+
+
+def hypotheses(verdicts: list[Verdict], study: Study) -> pd.DataFrame:
+    """One row a hypothesis: the numbers behind its verdict."""
+    rows: list[dict[str, Any]] = []
+    for v in verdicts:
+        row: dict[str, Any] = {"study": study.study, "hypothesis": v.hypothesis.name, "claim": claim(v)}
+        row |= {"verdict": v.decision, "reason": v.reason}
+        for prefix, slope in (("", v.slope), ("gated_", v.gated)):
+            for name in (
+                "value",
+                "low",
+                "high",
+                "low90",
+                "high90",
+                "sigma",
+                "df",
+                "trials",
+                "seeds",
+                "censored",
+                "silent",
+            ):
+                row[f"{prefix}{'slope' if name == 'value' else name}"] = (
+                    getattr(slope, name) if slope else None
+                )
+        rows.append(row)
+    return pd.DataFrame(rows, columns=None if rows else ["study", "hypothesis", "claim", "verdict", "reason"])
+
+
+def digest(files: dict[str, bytes]) -> str:
+    """SHA-256 of the CSV files one after another, in the order of their names."""
+    return hashlib.sha256(b"".join(files[name] for name in sorted(files))).hexdigest()
+
+
+def _images(rows: pd.DataFrame) -> list[str]:
+    return [str(column) for column in rows if column == "image" or str(column).endswith("_image")]

@@ -1,0 +1,118 @@
+"""Every figure of the report with its caption."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from reports import batches, curves, figures, robustness_figure, ruler, tau_figure
+from reports.results import Results
+from reports.robustness import Robustness
+from reports.style import Drawing
+from reports.words import many
+
+
+class Shown(NamedTuple):
+    """A figure as the templates see it; `name` is its file's without the ending."""
+
+    name: str
+    caption: str
+    alt: str
+
+
+Captioned = tuple[Drawing | None, str]
+POINTS = (
+    "A point is a trial, its bar the 95 % interval of its N₂; points of equal size stand side by side by "
+    "objective. Hollow: not past the quality gate. Arrow: no pair collided, only the lower bound is known."
+)
+
+
+def draw(results: Results, found: list[Robustness], files: dict[str, bytes]) -> dict[str, Shown]:
+    """Draw every figure there is data for, add its files, and give captions by name."""
+    drawings = _rulers(results, found) | _support(results) | _tau_curves(results) | _training(results)
+    shown = {}
+    for name, (drawing, caption) in drawings.items():
+        if drawing is not None:
+            files[f"figures/{name}.png"], files[f"figures/{name}.svg"] = drawing
+            shown[name] = Shown(name, caption, caption.split(".")[0])
+    return shown
+
+
+def _rulers(results: Results, found: list[Robustness]) -> dict[str, Captioned]:
+    return {
+        "controls": (
+            ruler.recovery(results),
+            "Samplers whose law is known, made of real images: true N₂, enumerated, against measured N₂ "
+            f"with its 95 % interval. {ruler.coverage_in_words(results)} Points on the dashed line are "
+            "measured right.",
+        ),
+        "robustness": (
+            robustness_figure.slopes(found),
+            "The slope of log N₂ behind each hypothesis at every τ and under every embedding, decided by "
+            "the same rule; the ring is the study's own τ, under the first embedding the verdict itself. "
+            "Shaded: the margin within which a slope is called flat. Cross: no slope could be estimated. "
+            "All points of a panel come from the same samples.",
+        ),
+    }
+
+
+def _support(results: Results) -> dict[str, Captioned]:
+    n = f"n = {many(len(results.completed), 'measured trial')}"
+    return {
+        "support-by-discriminator": (
+            figures.support_by(results, "discriminator_params", "discriminator parameters"),
+            f"Support size against discriminator size, {n}. {POINTS} The line is the held-out real images' "
+            "own N₂ under the same ruler, its band the 95 % interval.",
+        ),
+        "support-by-train-samples": (
+            figures.support_by(results, "train_samples", "training samples"),
+            f"Support size against the number of training samples, {n}. {POINTS}",
+        ),
+        "quality": (
+            figures.quality(results),
+            f"Support size against precision, {n}. Left of the gate (shaded) few near-duplicates are a "
+            "sign of noise, not of diversity.",
+        ),
+        "batches": (
+            batches.batches(results),
+            "How often a batch of s samples holds a near-duplicate pair. Points with Clopper–Pearson 95 % "
+            "intervals; line: predicted from N₂ if all images were equally likely; dashed: one half.",
+        ),
+    }
+
+
+def _tau_curves(results: Results) -> dict[str, Captioned]:
+    rows = results.measured["distances"]
+    keys = sorted(set(zip(rows["embedding"], rows["data_fingerprint"].dropna(), strict=False)))
+    several = len({data for _, data in keys}) > 1
+    names = results.study.measure.embedding_names()
+    found: dict[str, Captioned] = {}
+    for embedding, data in sorted(keys, key=lambda key: names.index(key[0])):
+        name = f"tau-{file_name(embedding)}" + (f"-{data}" if several else "")
+        found[name] = (
+            tau_figure.tau_curves(results, embedding, data),
+            f"N₂ at every τ under {embedding}, and relative to held-out real images at the same τ. Thick: "
+            "the trial in the middle at that τ among those of a discriminator size, the thin lines; "
+            "points with 95 % intervals: the rungs of the ladder, each the middle trial's own. Dotted: "
+            "beyond the closest pairs, where a distance is known to the width of a bin only. Brown: the "
+            "study's own τ. A plateau is a finite support; a straight line is a continuum.",
+        )
+    return found
+
+
+def _training(results: Results) -> dict[str, Captioned]:
+    found: dict[str, Captioned] = {}
+    for objective in sorted(set(results.trials["objective.name"])):
+        trials = int((results.trials["objective.name"] == objective).sum())
+        found[f"curves-{objective}"] = (
+            curves.training_curves(results, objective),
+            f"Training with {objective}: losses, and the distinguishing gap on training and on held-out "
+            f"images; a line is a trial (of {trials}; at most {curves.MOST_LINES} of the lowest seeds a "
+            "panel). Dotted grey: did not complete.",
+        )
+    return found
+
+
+def file_name(text: str) -> str:
+    """Text as part of a file's name, e.g. `torch_hub-facebookresearch-dinov2-dinov2_vits14`."""
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-")

@@ -85,6 +85,7 @@ def plan(
 ) -> None:
     """Show the trials, axes and predicted cost of a study; runs nothing."""
     from pipeline.engine.cost import predicted_seconds
+    from pipeline.engine.design import detectable
     from pipeline.engine.plan import data_key, load_data
     from pipeline.progress import duration
 
@@ -103,6 +104,8 @@ def plan(
         f"predicted: {duration(seconds)} of one CPU core's training, {duration(seconds / 2)} on two "
         "(within a factor of two)"
     )
+    for line in detectable(study, trials, data):
+        print(line)
 
 
 @app.command()
@@ -199,8 +202,8 @@ def measure_samples(
         typer.Option(
             "--tau-rule",
             metavar="RULE[:QUANTILE]",
-            help="real_quantile (of distances between reference samples) or augmentation (of reference images "
-            "to their own shifts) [default: real_quantile:0.001].",
+            help="real_quantile (of distances between reference samples) or augmentation (of reference "
+            "images to their own shifts) [default: real_quantile:0.001].",
         ),
     ] = None,
     embedding: Annotated[
@@ -223,7 +226,9 @@ def measure_samples(
 
     options, rule = read_embedding(embedding), read_rule(tau, tau_rule, reference is not None)
     x = load_samples(samples, array)
-    real = None if reference is None else load_samples(reference, array if reference.suffix == ".npz" else None)
+    real = (
+        None if reference is None else load_samples(reference, array if reference.suffix == ".npz" else None)
+    )
     with started(engine, ResourceOptions(), address, wanted=len(x) > SIDE) as worker:
         found = execute(x, real, options, rule, worker)
     if as_json:

@@ -62,7 +62,7 @@ def readings(results: Results) -> Listing:
         "s at 50 %",
         "95 % interval",
         "s² (paper)",
-        "s(s−1)/(2 ln 2) (calibrated)",
+        "0.72 s² (calibrated)",
         "N₂",
         "95 % interval",
     ]

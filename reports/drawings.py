@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from reports import batches, curves, figures, robustness_figure, ruler, tau_figure
+from reports import batches, curves, figures, judged_figure, robustness_figure, ruler, tau_figure
+from reports.judged import Judged
 from reports.results import Results
 from reports.robustness import Robustness
 from reports.style import Drawing
@@ -27,9 +28,17 @@ POINTS = (
 )
 
 
-def draw(results: Results, found: list[Robustness], files: dict[str, bytes]) -> dict[str, Shown]:
+def draw(
+    results: Results, found: list[Robustness], labelled: list[Judged], files: dict[str, bytes]
+) -> dict[str, Shown]:
     """Draw every figure there is data for, add its files, and give captions by name."""
     drawings = _rulers(results, found) | _support(results) | _tau_curves(results) | _training(results)
+    drawings["judgments"] = (
+        judged_figure.duplicate_curves(labelled),
+        "How likely people are to call a pair duplicates, by its distance: a logistic curve in log "
+        "distance, fitted to every judgment (above: duplicate, below: different, middle: unsure, which "
+        "the fit leaves out).",
+    )
     shown = {}
     for name, (drawing, caption) in drawings.items():
         if drawing is not None:

@@ -24,8 +24,8 @@ ESTIMATORS = {
     ),
     "hill_1": (
         "Hill 1",
-        "the exponential of the entropy of the clusters: between N₂ and the number of distinct images. It is "
-        "too low by as much as is unseen.",
+        "the exponential of the entropy of the clusters: between N₂ and the number of distinct images. Given "
+        "only where next to all mass has been seen; below the truth where what is left is rarer still.",
     ),
     "hill_2": ("Hill 2", "N₂ again, from the sizes of clusters in the place of pairs."),
     "soft_n2": (

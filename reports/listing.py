@@ -14,7 +14,7 @@ from reports.results import Results
 from reports.robustness import Robustness
 from reports.ruler import known
 from reports.sources import name
-from reports.statistics import Verdict, estimate
+from reports.statistics import Slope, Verdict, estimate
 from reports.words import interval, number
 
 
@@ -89,22 +89,20 @@ def controls(results: Results) -> Listing:
 
 def rulers(found: list[Robustness]) -> Listing:
     """Every hypothesis under every ruler."""
-    rows = []
-    for one in found:
-        for cell in one.cells:
-            v = cell.verdict
-            slope = (
-                [f"{v.slope.value:.2f}", f"[{v.slope.low:.2f}, {v.slope.high:.2f}]"]
-                if v.slope
-                else ["–", "–"]
-            )
-            row = [
-                one.verdict.hypothesis.name,
-                cell.protocol.embedding,
-                cell.rung + (" (own)" if cell.own else ""),
-            ]
-            rows.append([*row, number(cell.tau), *slope, v.decision, v.reason])
-    heads = ["hypothesis", "embedding", "τ rule", "τ", "slope", "95 % interval", "verdict", "because"]
+    rows = [
+        [
+            one.verdict.hypothesis.name,
+            cell.protocol.embedding,
+            cell.rung + (" (own)" if cell.own else ""),
+            number(cell.tau),
+            cell.verdict.decision,
+            _slope(cell.verdict.slope),
+            _slope(cell.verdict.gated),
+        ]
+        for one in found
+        for cell in one.cells
+    ]
+    heads = ["hypothesis", "embedding", "τ rule", "τ", "verdict", "slope", "slope above the quality gate"]
     return Listing(heads, rows)
 
 
@@ -180,6 +178,10 @@ def provenance(results: Results, digest: str) -> Listing:
         ["wall seconds, summed over trials", number(stored["wall_seconds"].sum())],
     ]
     return Listing(["what", "value"], rows)
+
+
+def _slope(slope: Slope | None) -> str:
+    return f"{slope.value:.2f} [{slope.low:.2f}, {slope.high:.2f}]" if slope else "–"
 
 
 def _whole(value: Any) -> str:

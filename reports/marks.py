@@ -6,7 +6,9 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from reports.style import REAL
 
@@ -52,6 +54,19 @@ def real_band(ax: Axes, real: pd.DataFrame) -> None:
         if pd.notna(row["n2_low"]) and pd.notna(row["n2_high"]):
             low, high = float(row["n2_low"]), float(row["n2_high"])
             ax.axhspan(low, high, color=REAL, alpha=0.1, linewidth=0, zorder=0)
+
+
+def tau_axis(ax: Axes) -> None:
+    """A logarithmic axis of distances with plain numbers: it spans little more than a decade."""
+    ax.set(xscale="log", xlabel="τ")
+    plain(ax.xaxis)
+
+
+def plain(axis: Axis) -> None:
+    """Plain numbers at 1, 2, 5, 10, … of a logarithmic axis."""
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def dot(colour: str, marker: str, label: str, filled: bool = True, size: float = 5.5) -> Line2D:

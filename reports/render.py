@@ -14,7 +14,19 @@ from markupsafe import Markup
 
 from pipeline.errors import InputError
 from pipeline.store.run import Run, load_run
-from reports import batches, clusters, csv_tables, estimates, listing, pictures, quality, style, words
+from reports import (
+    batches,
+    clusters,
+    csv_tables,
+    estimates,
+    judged,
+    judged_support,
+    listing,
+    pictures,
+    quality,
+    style,
+    words,
+)
 from reports.drawings import draw
 from reports.protocols import primary
 from reports.results import Results, read
@@ -44,8 +56,9 @@ def render(results: Results) -> dict[str, bytes]:
     found = [robustness(verdict, results) for verdict in verdicts]
     tables = csv_tables.csv_files(results, found)
     files = {f"tables/{name}": content for name, content in tables.items()}
+    labelled = judged.judged(results)
     with style.context():
-        shown = draw(results, found, files)
+        shown = draw(results, found, labelled, files)
     grids, galleries = pictures.grids(results), pictures.galleries(results)
     files |= {f"figures/{grid.name}.png": grid.png for grid in grids}
     files |= {f"figures/{pair.name}.png": pair.png for gallery in galleries for pair in gallery.pairs}
@@ -70,6 +83,9 @@ def render(results: Results) -> dict[str, bytes]:
         "batches": batches,
         "estimates": estimates,
         "quality": quality,
+        "judged": judged,
+        "judged_support": judged_support,
+        "labelled": labelled,
         "provenance": listing.provenance(results, csv_tables.digest(tables)),
         "empty": [name for name, table in results.tables.items() if table.empty],
         "yaml": study.yaml(),

@@ -115,7 +115,7 @@ def _holds(cells: list[Cell], embedding: str, decision: Decision) -> str:
     ranges = _ranges(cells, decision)
     if not ranges:
         found = sorted({cell.verdict.decision for cell in cells})
-        return f"at no τ under {embedding} ({' or '.join(found)} at all {len(cells)})"
+        return f"at no τ under {embedding} ({' or '.join(found)} at all {len(cells)} τ)"
     spans = [
         f"from {number(first.tau)} to {number(last.tau)}" if first is not last else f"at {number(first.tau)}"
         for first, last in ranges
@@ -124,7 +124,7 @@ def _holds(cells: list[Cell], embedding: str, decision: Decision) -> str:
     rest = sorted({cell.verdict.decision for cell in cells} - {decision})
     share = "at all" if held == len(cells) else f"{held} of"
     elsewhere = f", {' or '.join(rest)} elsewhere" if rest else ""
-    return f"for τ {' and '.join(spans)} under {embedding} ({share} {len(cells)}{elsewhere})"
+    return f"for τ {' and '.join(spans)} under {embedding} ({share} {len(cells)} τ{elsewhere})"
 
 
 def _ranges(cells: list[Cell], decision: Decision) -> list[tuple[Cell, Cell]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from reports.marks import beside, dot
+from reports.marks import beside, dot, tau_axis
 from reports.robustness import Cell, Robustness
 from reports.style import REAL, Drawing, encode, panels
 
@@ -28,8 +28,6 @@ def slopes(found: list[Robustness]) -> Drawing | None:
         for ax in row:
             ax.set_ylim(low, high)
         row[0].set_ylabel("slope (95 % interval)")
-    for ax in grid[-1]:
-        ax.set_xlabel("τ")
     entries: list[Line2D] = [dot(colour, "o", name) for name, colour in DECISIONS.items()]
     beside(grid[0, -1], [*entries, dot(REAL, "o", "the study's own τ", filled=False, size=9)])
     return encode(figure)
@@ -40,8 +38,7 @@ def _panel(ax: Axes, one: Robustness, cells: list[Cell]) -> None:
     margin = one.verdict.hypothesis.margin
     if margin is not None:
         ax.axhspan(-margin, margin, color=REAL, alpha=0.07, linewidth=0)
-    if all(cell.tau > 0 for cell in cells):
-        ax.set_xscale("log")
+    tau_axis(ax)
     for cell in cells:
         slope = cell.verdict.slope
         if slope is None:

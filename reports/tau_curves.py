@@ -13,16 +13,21 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+# A ratio of fewer pairs than this is noise.
+FEWEST = 10
+
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 class Curve(NamedTuple):
     """tau: (k,) edges, ascending, in the embedding's units. n2: (k,) pairs / pairs nearer than tau, infinite
-    where there are none. exact_below: from there on a distance may have been counted in a neighbouring bin.
+    where there are none. pairs: all of them. exact_below: from there on a distance may have been counted in a
+    neighbouring bin.
     """
 
     tau: Array
     n2: Array
+    pairs: int
     exact_below: float
 
 
@@ -40,13 +45,14 @@ def curve(rows: pd.DataFrame, tau: Array) -> Curve:
     nearer = below[np.searchsorted(rows["high"].to_numpy(np.float64), tau, side="right")]
     n2 = np.divide(below[-1], nearer, out=np.full(len(tau), np.inf), where=nearer > 0)
     bound = rows["exact_below"].iloc[0]
-    return Curve(tau, n2, float(bound) if pd.notna(bound) else np.inf)
+    return Curve(tau, n2, int(below[-1]), float(bound) if pd.notna(bound) else np.inf)
 
 
 def middle(curves: Sequence[Curve]) -> Curve:
     """At each tau the lower median of these curves, which is the value of one of them."""
     n2 = np.sort(np.stack([c.n2 for c in curves]), axis=0)[(len(curves) - 1) // 2]
-    return Curve(curves[0].tau, n2, min(c.exact_below for c in curves))
+    first = curves[0]
+    return Curve(first.tau, n2, first.pairs, min(c.exact_below for c in curves))
 
 
 def middle_row(rows: pd.DataFrame) -> pd.Series[Any]:
@@ -56,7 +62,7 @@ def middle_row(rows: pd.DataFrame) -> pd.Series[Any]:
 
 
 def ratio(curve: Curve, to: Curve) -> Curve:
-    """N2 relative to another curve at the same tau; NaN where either saw no pair."""
-    known = np.isfinite(curve.n2) & np.isfinite(to.n2)
+    """N2 relative to another curve at the same tau; NaN where either saw fewer than `FEWEST` pairs."""
+    known = (curve.n2 * FEWEST <= curve.pairs) & (to.n2 * FEWEST <= to.pairs)
     n2 = np.divide(curve.n2, to.n2, out=np.full(len(curve.n2), np.nan), where=known)
-    return Curve(curve.tau, n2, min(curve.exact_below, to.exact_below))
+    return Curve(curve.tau, n2, curve.pairs, min(curve.exact_below, to.exact_below))

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from reports.curves import evenly
-from reports.marks import beside
+from reports.marks import beside, plain, tau_axis
 from reports.protocols import primary
 from reports.results import Results
 from reports.sources import colour, name, subjects
@@ -54,9 +54,12 @@ def tau_curves(results: Results, embedding: str, data: str) -> Drawing | None:
         for ax in row:
             for value in sorted(set(own)):
                 ax.axvline(value, color="#8a5a2b", linewidth=0.9, zorder=0)
-            ax.set(xscale="log", yscale="log", xlabel="τ", xlim=_span(tau, collisions))
-        row[0].set_ylabel(r"$N_2$ at τ")
+            tau_axis(ax)
+            ax.set(yscale="log", xlim=_span(tau, collisions))
+        # Not those of the intervals, of which some have no upper end.
+        row[0].set(ylabel=r"$N_2$ at τ", ylim=(0.7, 2 * max(line.curve.pairs for line in lines)))
         row[1].set_ylabel(r"$N_2$ relative to real images")
+        plain(row[1].yaxis)
         beside(row[1], [_entry(line) for line in lines])
     return encode(figure)
 
@@ -115,10 +118,9 @@ def _draw(ax: Axes, line: _Line, to: Curve | None) -> None:
     )
     ax.plot(shown.tau, np.where(exact, np.nan, n2), color=line.colour, linestyle=":", linewidth=1.1, zorder=2)
     for row in [] if to else line.rungs:
-        known = pd.notna(row["n2"])
-        high = row["n2_high"] if pd.notna(row["n2_high"]) else np.inf
-        ax.vlines(row["tau"], row["n2_low"], min(high, 1e18), color=line.colour, linewidth=0.9, zorder=3)
-        if known:
+        high = row["n2_high"] if pd.notna(row["n2_high"]) else 2 * line.curve.pairs
+        ax.vlines(row["tau"], row["n2_low"], high, color=line.colour, linewidth=0.9, zorder=3)
+        if pd.notna(row["n2"]):
             ax.plot(row["tau"], row["n2"], marker="o", markersize=3, color=line.colour, zorder=3)
 
 

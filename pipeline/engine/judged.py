@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pipeline.support.duplicate_curve import duplicate_probability, tau_of
-from pipeline.support.judgments import verdicts
+from pipeline.judgments import duplicate_probability, tau_of, verdicts
 
 
 def judged_tau(labels: pd.DataFrame, embedding: str, probability: float) -> float:

@@ -12,12 +12,14 @@ from pipeline.divergences import (
     authenticity,
     data_copying,
     fid,
+    in_balls,
     kid,
     ndb,
     nearest,
     precision_recall,
     vendi_of,
 )
+from pipeline.engine.estimates import among_precise, estimates
 from pipeline.seeds import stream
 from pipeline.support import Embedding, PairCounts
 
@@ -34,7 +36,8 @@ class Ruler(NamedTuple):
     """Everything a worker needs to measure one trial's samples under one embedding.
 
     taus: by rule, the study's own first. held_out, train: (n, d) the data set, embedded. centres: of cells of
-    training images. n2_real: by rule, what held-out images measure.
+    training images. radii: (n,) of held-out images to their k-th neighbours. n2_real: by rule, what held-out
+    images measure.
     """
 
     embedding: Embedding
@@ -44,7 +47,12 @@ class Ruler(NamedTuple):
     held_out: np.ndarray
     train: np.ndarray
     centres: np.ndarray
+    radii: np.ndarray
     n2_real: dict[str, float | None]
+
+    def looks_real(self, vectors: np.ndarray) -> np.ndarray:
+        """(n,) bool: which of the (n, d) vectors lie inside the balls of held-out images."""
+        return in_balls(vectors, self.held_out, self.radii)
 
 
 class Subject(NamedTuple):
@@ -90,6 +98,14 @@ def measure(subject: Subject, ruler: Ruler, data: DataSet, train: np.ndarray | N
         "distances": distances,
         "collisions": collisions,
         "clusters": _clusters(protocol, subject, search.near[0]),
+        "estimates": [
+            {**protocol, **row}
+            for row in [
+                *estimates(search.near[0], h),
+                among_precise(vectors, ruler.looks_real(vectors), search.near[0].tau),
+            ]
+        ],
+        "batches": _batches(protocol, search.near[0]),
         "pairs": [
             {**source, **row} for row in _closest(subject, search.closest, vectors, ruler, data, train)
         ],
@@ -113,6 +129,12 @@ def _collisions(source: dict[str, Any], ruler: Ruler, rule: str, near: PairCount
         "n2_real": real,
         "ratio_to_real": size.n2 / real if size.n2 and real else None,
     }
+
+
+def _batches(protocol: dict[str, Any], near: PairCounts) -> list[dict[str, Any]]:
+    s = len(near.degrees)
+    n2 = s * (s - 1) / 2 / near.collisions if near.collisions else None
+    return [{**protocol, **row._asdict()} for row in support.batch_collisions(near.previous, n2=n2)]
 
 
 def _clusters(protocol: dict[str, Any], subject: Subject, near: PairCounts) -> list[dict[str, Any]]:
@@ -155,9 +177,7 @@ def _candidates(
     ]
 
 
-def quality(
-    subject: Subject, ruler: Ruler, data: DataSet, train: np.ndarray | None = None
-) -> dict[str, Any]:
+def quality(subject: Subject, ruler: Ruler, data: DataSet, train: np.ndarray | None = None) -> dict[str, Any]:
     """How real the samples look: as many of them as there are held-out images, judged by those.
 
     Few near-duplicates mean diversity only together with this: noise has none either. train: indices of the

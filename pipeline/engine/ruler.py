@@ -11,9 +11,9 @@ import pandas as pd
 
 from pipeline import support
 from pipeline.datasets import DataSet
-from pipeline.divergences import k_means
+from pipeline.divergences import k_means, radii
 from pipeline.engine.judged import judged_tau
-from pipeline.engine.measure import Rows, Ruler, Subject, measure, quality
+from pipeline.engine.measure import NEIGHBOURS, Rows, Ruler, Subject, measure, quality
 from pipeline.errors import InputError
 from pipeline.seeds import stream
 from pipeline.study import Study
@@ -83,6 +83,7 @@ def _ruler(options: MeasureOptions, data: DataSet, embedding: Embedding, labels:
         held_out,
         train,
         k_means(train[:CELL_IMAGES], min(CELLS, len(held_out) // 10), stream(data.fingerprint, "cells")),
+        radii(held_out, NEIGHBOURS),
         {},
     )
 

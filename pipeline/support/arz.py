@@ -2,8 +2,8 @@
 probability says about support, in both directions.
 
 Both theorems speak of a subset of the items that carries mass rho, and take its items as equally likely. The
-exponents below are the derived ones. A batch holds about rho M samples of that subset, so that the probability
-of no collision among them falls with (rho M)^2, and not with rho M^2.
+exponents below are the derived ones: of M samples about rho M belong to that subset, so that collisions go
+with rho^2, and not with rho.
 """
 
 from __future__ import annotations

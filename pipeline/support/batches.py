@@ -1,17 +1,17 @@
-"""The paper's protocol: how often does a batch of b samples hold near-duplicates? (Arora & Zhang 2017, Do GANs
+"""The paper's protocol: how often does a batch of samples hold near-duplicates? (Arora & Zhang 2017, Do GANs
 actually learn the distribution? An empirical study.)
 
-One pool of independent samples is cut into disjoint batches of each size, in order of index: the samples being
-independent and alike, their order is already random. No sample is in two batches of a size. Batches drawn from
-the pool with replacement would hold samples twice, and even a pool without any near-duplicate would collide
-like `pool size` equally likely items. Batches of different sizes do share samples, so their counts are
-dependent.
+One pool of independent samples is cut into disjoint batches of each size, in order of index: the samples are
+independent draws of one law, so their order is random as it is. No sample is in two batches of a size.
+Batches drawn from the pool with replacement would hold samples twice, and a pool of s samples without any
+near-duplicate would seem to have a support of s. Batches of different sizes do share samples, so their counts
+are dependent.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +20,8 @@ from scipy import optimize, stats
 from pipeline.support.arz import collision_probability
 
 STEP = 1.25
-# -log P(no collision) grows like s^(2 slope). With counts n_i ~ Poisson(s p_i) it is sum_i g(s p_i), g(u) = u -
-# log(1 + u), so slope = 1, as for equally likely items, where no item is seen often, and never less than 1/2.
+# -log P(no collision) grows like s^(2 slope). With counts n_i ~ Poisson(s p_i) it is the sum of g(s p_i) with
+# g(u) = u - log(1 + u): slope 1, that of equally likely items, while none is seen often, and 1/2 at least.
 LEAST_SLOPE, EVEN_SLOPE = 0.5, 1.0
 
 
@@ -90,10 +90,10 @@ def batch_collisions(
 ) -> list[BatchCollisions]:
     """For each batch size, how many of the s // size batches hold near-duplicates.
 
-    previous: (s,) int64 the last earlier near-duplicate of each sample, -1 if it has none, as in PairCounts or
-    from `last_earlier`: a batch collides if that of one of its samples is in it too. sizes: None for
-    `batch_sizes(s)`. n2: the support size for `predicted`. Raises ValueError for sizes outside [2, s] and for
-    a sample that is its own or a later one's duplicate.
+    previous: (s,) int64 the last earlier near-duplicate of each sample, -1 if it has none, as in PairCounts
+    or from `last_earlier`: a batch collides if that of one of its samples is in it too. sizes: None for
+    `batch_sizes(s)`. n2: the support size for `predicted`. Raises ValueError for sizes outside [2, s] and
+    where a previous sample does not come before.
     """
     _check(previous)
     rows = []
@@ -108,19 +108,22 @@ def batch_collisions(
 def half_collision(previous: np.ndarray, confidence: float = 0.95) -> HalfCollision:
     """The batch size at which half of all batches collide, and what support the paper reads from it.
 
-    previous: as in `batch_collisions`, which raises the same errors. The value and the interval rest on the
-    batches of one size alone, which are independent: their share and its Clopper-Pearson interval, carried to
-    1/2 along -log(1 - P) = (s (s - 1) / (2 N))^slope (complementary log-log). All sizes of the ladder together,
-    as if independent, only choose: N and the slope in [1/2, 1] maximise the sum of their binomial log
-    likelihoods, and the size used is where this curve crosses 1/2. The slope is 1 for equally likely items;
-    atoms flatten the curve, and a slope held at 1 would cover 82 % for 20,000 samples of a 10 % atom.
+    previous: as in `batch_collisions`, with the same errors.
 
-    Simulated coverage of the 95 % interval: 94 to 99 % over uniform laws on 10 to 10^5 items, Zipf(1), 3 and
-    10 % atoms and half the mass on 1,000 items, 400 to 20,000 samples each. Wide where the pool is cut into
-    few batches: for one that is good to 10 %, some 200 of them.
+    Value and interval rest on the batches of one size alone, which are independent: their share and its
+    Clopper-Pearson interval, carried to 1/2 along -log(1 - P) = (s (s - 1) / (2 N))^slope (complementary
+    log-log). The sizes of the ladder together, as if independent, only choose: N and the slope in [1/2, 1]
+    maximise the sum of their binomial log likelihoods, and the size used is where this curve crosses 1/2. The
+    slope is 1 for equally likely items. Atoms flatten the curve: with the slope held at 1 the interval of a
+    10 % atom would cover 82 % (20,000 samples).
 
-    s50: at least 2. value None if none or all of the batches of that size collide; the paper's statement is
-    then out of this pool's reach. No collision at all leaves a lower limit for any law (slope 1/2).
+    Simulated coverage of the 95 % interval: 94 to 99 % for uniform laws on 10, 10^3 and 10^5 items, Zipf(1)
+    on 10^5 and atoms of 3 and 10 %, with 400, 1,000, 4,000 and 20,000 samples. It is wide where the pool
+    makes few batches: a support to 10 % takes some 200 of them.
+
+    s50: at least 2; value None if none or all of the batches of that size collide, so that the pool is too
+    small for the paper's statement, or every pair collides. Without any collision its lower limit holds for
+    any law (slope 1/2).
     """
     _check(previous)
     sizes = batch_sizes(len(previous))
@@ -135,8 +138,8 @@ def half_collision(previous: np.ndarray, confidence: float = 0.95) -> HalfCollis
         batches=batches,
         collided=collided,
         s50=s50,
-        paper=Reading(*(None if s is None else s**2 for s in s50)),
-        calibrated=Reading(*(None if s is None else equal_support(s, 0.5) for s in s50)),
+        paper=_read(s50, lambda s: s**2),
+        calibrated=_read(s50, lambda s: equal_support(s, 0.5)),
     )
 
 
@@ -184,6 +187,13 @@ def _carry(size: int, probability: float, slope: float) -> float:
     rate = -math.log1p(-probability)
     support = equal_support(size, 0.5) * (math.log(2) / rate) ** (1 / slope)
     return max(2.0, half_collision_size(support))
+
+
+def _read(s50: Reading, support: Callable[[float], float]) -> Reading:
+    value, low, high = s50
+    return Reading(
+        None if value is None else support(value), support(low), None if high is None else support(high)
+    )
 
 
 def _curve(sizes: np.ndarray, counts: np.ndarray) -> tuple[float, float]:

@@ -135,8 +135,8 @@ class TorchBlocks:
 
     def refine(self) -> None:
         if self._fine is None:
-            p, norms = self._q.remainders(slice(None))
-            self._fine = self._onto(p), self._onto(norms)
+            remainders, lengths = self._q.remainders(slice(None))
+            self._fine = self._onto(remainders), self._onto(lengths)
         (rows, columns), q, (p, norms) = self._at, self._integers, self._fine
         squares = norms[rows, None] + norms[None, columns]
         part = torch.empty(squares.shape, dtype=torch.int32, device=self._device)

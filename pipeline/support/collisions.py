@@ -94,10 +94,11 @@ def interval(degrees: np.ndarray, confidence: float = 0.95) -> tuple[float, floa
         Var C / C^2 = 4 (s - 2) z1 / (s (s - 1) p2^2) + (1 - p2) / C,  z1 = P(i~j, i~k) - p2^2,
     where the triple term z1 comes from the degrees: without it (a Poisson interval) coverage falls to 5-55 %
     when some items are likelier than others. Each term gets the interval of what makes it. The second is that
-    of C independent collisions: Garwood's exact Poisson interval (1936). The first is that of the pairs within
-    one item seen m times, C ~ m^2, whose first term is 4 (m - 2) / (m (m - 1)): Garwood's interval of that m,
-    squared. Their distances from log C add up in squares (MOVER; Zou & Donner 2008). No collision: the lower
-    bound that C = 0 gives if no item is seen often, method `lower_bound`; see `lower_bound_of_any_law`.
+    of C independent collisions: Garwood's exact Poisson interval (1936). The first is that of the pairs
+    within one item seen m times, C ~ m^2, whose first term is 4 (m - 2) / (m (m - 1)): Garwood's interval of
+    that m, squared. Their distances from log C add up in squares (MOVER; Zou & Donner 2008). No collision:
+    the lower bound that C = 0 gives if no item is seen often, method `lower_bound`; see
+    `lower_bound_of_any_law`.
     """
     s = len(degrees)
     pairs = s * (s - 1) / 2

@@ -14,10 +14,10 @@ import numpy as np
 from pipeline.store.run import Run
 from pipeline.study import Study
 from pipeline.trial import TrialConfig
+from tests.reports import laws
+from tests.reports.laws import REAL_N2, Law, Row
 
-TAU = 1.5
 FINGERPRINT = "f1e2d3c4b5a69788"
-Row = dict[str, Any]
 CAPACITY: Row = {
     "name": "capacity",
     "outcome": "log_support",
@@ -88,6 +88,7 @@ def write(
     study: Study,
     *,
     slope: float = 0.5,
+    slopes: dict[str, float] | None = None,
     sd: float = 0.4,
     seed: int = 0,
     status: Callable[[int, TrialConfig], str] = lambda k, t: "completed",
@@ -95,46 +96,42 @@ def write(
     level: float = 5.0,
     controls: bool = True,
     images: bool = True,
+    ladder: bool = True,
 ) -> Run:
     """A run whose log N2 is level + slope * log(params / 1000) + 0.3 for a critic + sd * normal.
 
-    status: the status of the k-th trial; `missing` leaves it out. precision: a trial's, None for no quality
-    row.
+    slopes: by embedding, where they differ. status: the status of the k-th trial; `missing` leaves it out.
+    precision: a trial's, None for no quality row. ladder: False writes what runs wrote before there was one:
+    one row of collisions a subject, and none of the tables that came with it.
     """
     run = Run(root / study.study)
     rng = np.random.default_rng(seed)
+    slopes = dict.fromkeys(study.measure.embedding_names(), slope) | (slopes or {})
     with run.writing():
         run.save_study(study)
         for k, trial in enumerate(study.trials()):
-            support = (
-                level + slope * np.log(params(trial) / 1000) + 0.3 * trial.objective.name.startswith("wgan")
-            )
-            tables = rows_of_trial(
-                study,
-                trial,
-                np.exp(support + sd * rng.standard_normal()),
-                rng,
-                status(k, trial),
-                precision(trial),
-                images,
-            )
+            own = 0.3 * trial.objective.name.startswith("wgan") + sd * rng.standard_normal()
+            size = np.log(params(trial) / 1000)
+            of = {name: Law(float(np.exp(level + slopes[name] * size + own))) for name in slopes}
+            tables = rows_of_trial(study, trial, of, rng, status(k, trial), precision(trial), images, ladder)
             if status(k, trial) != "missing":
                 run.save([trial.id], tables)
         if controls:
-            run.save_measurement("controls", control_rows(study, rng, images))
+            run.save_measurement("controls", control_rows(study, rng, images, ladder))
     return run
 
 
 def rows_of_trial(
     study: Study,
     trial: TrialConfig,
-    support: float,
+    of: dict[str, Law],
     rng: np.random.Generator,
     status: str,
     precision: float | None,
     images: bool,
+    ladder: bool,
 ) -> dict[str, list[Row]]:
-    """What the engine writes for one trial."""
+    """What the engine writes for one trial. of: the law of its samples under each embedding."""
     done = status == "completed"
     row: Row = {
         "trial_id": trial.id,
@@ -159,44 +156,61 @@ def rows_of_trial(
     tables: dict[str, list[Row]] = {"trials": [row], "curves": curves(trial, done)}
     if not done:
         return tables
-    source: Row = {
-        "trial_id": trial.id,
-        "source": "generated",
-        "data_fingerprint": FINGERPRINT,
-        "embedding": "pixels",
-    }
-    tables["collisions"] = [source | collision_row(study, support, study.measure.samples, rng)]
-    if precision is not None:
-        tables["quality"] = [source | quality_row(precision)]
-    tables["pairs"] = [source | pair_row(rng, rank, images) for rank in range(1, 7)]
+    subject: Row = {"trial_id": trial.id, "source": "generated"}
+    for name, law in of.items():
+        source = subject | ruler(name)
+        add(tables, source, measurements(study, law, study.measure.samples, rng, images, ladder))
+        if precision is not None:
+            add(tables, source, {"quality": [quality_row(precision, ladder)]})
+    first = subject | ruler(next(iter(of)))
+    add(tables, first, {"pairs": [pair_row(rng, rank, images) for rank in range(1, 7)]})
     if images:
-        tables["samples"] = [source | image_row(rng, k) for k in range(64)]
+        add(tables, first, {"samples": [image_row(rng, k) for k in range(64)]})
     return tables
 
 
+def ruler(embedding: str) -> Row:
+    """The columns that name the data and what measured it."""
+    return {"data_fingerprint": FINGERPRINT, "embedding": embedding, "embedding_id": f"id-of-{embedding}"}
+
+
+def add(tables: dict[str, list[Row]], source: Row, more: dict[str, list[Row]]) -> None:
+    """Append rows of one source."""
+    for name, rows in more.items():
+        tables.setdefault(name, []).extend(source | row for row in rows)
+
+
+def measurements(
+    study: Study, law: Law, samples: int, rng: np.random.Generator, images: bool, ladder: bool
+) -> dict[str, list[Row]]:
+    """Every table that one subject has under one embedding."""
+    rules = laws.taus(study, ladder)
+    tables: dict[str, list[Row]] = {"collisions": laws.collision_rows(rules, law, samples, rng)}
+    if ladder:
+        rule, tau = next(iter(rules.items()))
+        tables["distances"] = laws.histogram_rows(law, samples)
+        tables["batches"] = laws.batch_rows(rule, tau, law, samples, rng)
+        tables["estimates"] = laws.estimate_rows(rule, tau, law, samples)
+        tables["clusters"] = [
+            {"tau_rule": rule, "tau": tau, "samples": samples} | cluster_row(rank, samples, law, rng, images)
+            for rank in range(1, 6)
+        ]
+    return tables
+
+
+def cluster_row(rank: int, samples: int, law: Law, rng: np.random.Generator, images: bool) -> Row:
+    size = 60 // rank
+    row: Row = {"rank": rank, "size": size, "mass": size / samples, "n2_without": law.n2 * (1 + 0.1 * rank)}
+    return row | ({k: v for k, v in image_row(rng, 0).items() if k != "index"} if images else {})
+
+
 def collision_row(study: Study, support: float, samples: int, rng: np.random.Generator) -> Row:
-    """A Poisson count of collisions at a known support size, with a Poisson-like interval."""
-    pairs = samples * (samples - 1) // 2
-    count = int(min(rng.poisson(pairs / support), pairs))
-    return {
-        "tau_rule": study.measure.tau_rule(),
-        "tau": TAU,
-        "samples": samples,
-        "pairs": pairs,
-        "collisions": count,
-        "p2": count / pairs,
-        "n2": pairs / count if count else None,
-        "n2_low": pairs / (count + 2 * np.sqrt(count) + 3.7),
-        "n2_high": pairs / (count - 2 * np.sqrt(count)) if count > 5 else None,
-        "method": "poisson" if count else "lower_bound",
-        "clusters": min(count, 9),
-        "largest_cluster_mass": 0.01,
-        "n2_without_largest": pairs / count * 1.1 if count else None,
-    }
+    """A Poisson count of collisions at a known support size, under the study's own rule."""
+    return laws.collision_rows(laws.taus(study, ladder=False), Law(support), samples, rng)[0]
 
 
-def quality_row(precision: float) -> Row:
-    return {
+def quality_row(precision: float, everything: bool = True) -> Row:
+    row: Row = {
         "samples": 500,
         "reference_samples": 500,
         "neighbours": 3,
@@ -207,26 +221,31 @@ def quality_row(precision: float) -> Row:
         "nearest_train_median": 1.9,
         "nearest_held_out_median": 2.0,
     }
+    more = {"kid": 0.021, "kid_standard_error": 0.002, "fid": 14.2, "vendi": 31.0, "bins_different": 0.37}
+    return row | (more | {"data_copying": -1.4, "authenticity": 0.71} if everything else {})
 
 
-def control_rows(study: Study, rng: np.random.Generator, images: bool) -> dict[str, list[Row]]:
-    """Held-out real images at N2 = 1000 and one control of known support for each size the study names."""
-    source: Row = {
-        "trial_id": "real",
-        "source": "real",
-        "data_fingerprint": FINGERPRINT,
-        "embedding": "pixels",
-    }
-    tables: dict[str, list[Row]] = {
-        "collisions": [source | collision_row(study, 1000.0, 597, rng)],
-        "quality": [source | quality_row(0.9)],
-    }
-    for size in study.controls.finite_support:
-        row = collision_row(study, float(size), study.measure.samples, rng)
-        label = {"source": "finite_support", "support_size": size, "trial_id": f"uniform-{size}"}
-        tables["collisions"].append(source | row | label | {"n2_true": float(size)})
-    if images:
-        tables["samples"] = [source | image_row(rng, k) for k in range(64)]
+def control_rows(study: Study, rng: np.random.Generator, images: bool, ladder: bool) -> dict[str, list[Row]]:
+    """Held-out real images at N2 = 1000, training images, and uniform samplers over N images of the same
+    continuum, whose true N2 is known at every tau.
+    """
+    tables: dict[str, list[Row]] = {}
+    for name in study.measure.embedding_names():
+        real = {"trial_id": "real", "source": "real"} | ruler(name)
+        add(tables, real, measurements(study, Law(REAL_N2), 597, rng, images, ladder))
+        add(tables, real, {"quality": [quality_row(0.9, ladder)]})
+        if study.controls.train:
+            train = {"trial_id": "train", "source": "train"} | ruler(name)
+            add(tables, train, measurements(study, Law(REAL_N2), 1200, rng, images, ladder))
+        for size in study.controls.finite_support:
+            label = {"trial_id": f"uniform-{size}", "source": "finite_support", "support_size": size}
+            law = Law(REAL_N2, size)
+            more = measurements(study, law, study.measure.samples, rng, images, ladder)
+            for row in more["collisions"]:
+                row["n2_true"] = 1 / float(law.p2(row["tau"]))
+            add(tables, label | ruler(name), more)
+        if images and name == study.measure.embedding_names()[0]:
+            add(tables, real, {"samples": [image_row(rng, k) for k in range(64)]})
     return tables
 
 

@@ -19,10 +19,14 @@ from tests.reports import synthetic
 
 SECTIONS = [
     "answer",
-    "measure",
     "controls",
+    "robustness",
+    "measure",
     "support",
+    "tau",
     "quality",
+    "protocol",
+    "clusters",
     "samples",
     "duplicates",
     "training",

@@ -19,6 +19,11 @@ PATIENCE = 15.0  # seconds for an answer, or for the page to come to a state
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe", "--no-first-run"]
 
 
+def program() -> str | None:
+    """The Chromium installed here."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
 class Browser:
     """One tab. `requests` and `answers` are what the page asked for and the bodies it got."""
 
@@ -26,9 +31,8 @@ class Browser:
         # Chromium reads commands from descriptor 3 and writes to 4; a shell puts the pipes there.
         theirs_in, self._in = os.pipe()
         self._out, theirs_out = os.pipe()
-        program = shutil.which("chromium") or shutil.which("google-chrome") or "chromium"
         self._process = subprocess.Popen(
-            ["bash", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "bash", program, *FLAGS]
+            ["bash", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "bash", str(program()), *FLAGS]
             + [f"--user-data-dir={profile}", "about:blank"],
             pass_fds=(theirs_in, theirs_out),
             stderr=subprocess.DEVNULL,

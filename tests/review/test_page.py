@@ -13,8 +13,10 @@ from PIL import Image
 
 from pipeline.review.server import Address, serving
 from pipeline.store.run import load_run
-from tests.review.browser import Browser, browsing
+from tests.review.browser import Browser, browsing, program
 from tests.review.runs import write
+
+pytestmark = pytest.mark.skipif(program() is None, reason="needs chromium")
 
 
 @pytest.fixture(scope="module")

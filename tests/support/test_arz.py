@@ -78,13 +78,15 @@ def test_a_lower_probability_gives_a_higher_bound() -> None:
     assert bounds == sorted(bounds, reverse=True)  # type: ignore[type-var]
 
 
-@pytest.mark.parametrize("arguments", [(0, 0.5), (400, 1.0), (400, -0.1), (400, 0.5, 0.0), (400, 0.5, 1.1), (400, np.nan)])
+@pytest.mark.parametrize(
+    "arguments", [(0, 0.5), (400, 1.0), (400, -0.1), (400, 0.5, 0.0), (400, 0.5, 1.1), (400, np.nan)]
+)
 def test_bad_input_to_the_bound(arguments: tuple[float, ...]) -> None:
-    with pytest.raises(ValueError, match="must lie in|at least one"):
+    with pytest.raises(ValueError, match=r"must lie in|at least one"):
         support_bound(*arguments)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("arguments", [(0.0, 5.0), (10.0, 0.0), (10.0, np.nan), (10.0, 5.0, 2.0)])
 def test_bad_input_to_the_probability(arguments: tuple[float, ...]) -> None:
-    with pytest.raises(ValueError, match="positive|must lie in|at least one"):
+    with pytest.raises(ValueError, match=r"positive|must lie in|at least one"):
         collision_probability(*arguments)

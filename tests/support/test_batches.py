@@ -241,7 +241,8 @@ def test_both_readings_of_a_large_pool() -> None:
     found = half_collision(earlier(items))
     assert found.s50.value == pytest.approx(373, rel=0.06)
     assert found.calibrated.value == pytest.approx(10**5, rel=0.12)
-    assert found.paper.value == pytest.approx(1.386 * 10**5, rel=0.12)  # the paper's reading is 2 ln 2 too high
+    # The paper's reading is 2 ln 2 times too high.
+    assert found.paper.value == pytest.approx(1.386 * 10**5, rel=0.12)
     assert found.calibrated.high is not None
     assert found.calibrated.low < 10**5 < found.calibrated.high
     assert abs(found.batch_size - 373) < 40

@@ -8,7 +8,7 @@ from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats import inter_rater
 from statsmodels.stats.proportion import proportion_confint
 
-from pipeline.support.agreement import false_alarm, fleiss_kappa, kappa
+from pipeline.judgments.agreement import false_alarm, fleiss_kappa, kappa
 
 LABELS = np.array(["duplicate", "different", "unsure"])
 

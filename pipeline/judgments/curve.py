@@ -48,10 +48,12 @@ def duplicate_probability(
     instead; as nearly all pairs are far apart, they leave next to no say to the near ones, and are for
     sensitivity (Solon, Haider & Wooldridge 2015, What are we weighting for?).
 
-    Raises ValueError for fewer than two distinct positive distances, for negative or infinite ones, and for
-    weights that are not positive.
+    Raises ValueError for no verdicts, fewer than two distinct positive distances, negative or infinite ones,
+    and for weights that are not positive.
     """
     kept = ~np.isnan(duplicate)
+    if not kept.any():
+        raise ValueError("a curve needs verdicts")
     distance, duplicate = distance[kept].astype(np.float64), duplicate[kept]
     weight = np.ones(len(distance)) if weight is None else weight[kept].astype(np.float64)
     if not ((weight > 0) & np.isfinite(weight)).all():

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.support import judgments as room
-from pipeline.support.duplicate_curve import DuplicateCurve
-from pipeline.support.judgments import Judgments, human_support, modelled_p2, verdicts
+from pipeline.judgments import support_size as room
+from pipeline.judgments.curve import DuplicateCurve
+from pipeline.judgments.support_size import Judgments, human_support, modelled_p2, verdicts
 
 PAIRS = 4000 * 3999 // 2
 EDGES = np.exp(np.linspace(np.log(0.05), np.log(12), 161))

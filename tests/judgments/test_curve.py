@@ -8,7 +8,7 @@ import statsmodels.api as sm
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from pipeline.support.duplicate_curve import DuplicateCurve, duplicate_probability, fit_curves, tau_of
+from pipeline.judgments.curve import DuplicateCurve, duplicate_probability, fit_curves, tau_of
 
 TRUE = DuplicateCurve(intercept=3.0, slope=-6.0, low=0.1, high=10.0)  # half at exp(0.5) = 1.65
 
@@ -156,7 +156,7 @@ def test_pairs_drawn_by_distance_need_no_weights() -> None:
         ([-1.0, 1.0], None, "finite distances"),
         ([1.0, np.inf], None, "finite distances"),
         ([1.0, np.nan], None, "finite distances"),
-        ([], None, "two different ones"),
+        ([], None, "needs verdicts"),
         ([1.0, 2.0], [1.0, 0.0], "weights must be positive"),
         ([1.0, 2.0], [1.0, np.nan], "weights must be positive"),
     ],

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from pipeline.support.duplicate_curve import DuplicateCurve, fit_curves
+from pipeline.judgments.curve import DuplicateCurve, fit_curves
 
 Unsure = Literal["left_out", "duplicate", "different"]
 # What "unsure" (cannot tell) counts as.

@@ -203,7 +203,7 @@ def measure_samples(
             "--tau-rule",
             metavar="RULE[:QUANTILE]",
             help="real_quantile (of distances between reference samples) or augmentation (of reference "
-            "images to their own shifts) [default: real_quantile:0.001].",
+            "images to their own shifts); by default real_quantile:0.001.",
         ),
     ] = None,
     embedding: Annotated[
@@ -234,18 +234,21 @@ def measure_samples(
     if as_json:
         print(json.dumps(found, indent=2))
     else:
-        _show(("", ""), summary(found))
+        for label, text in summary(found):
+            print(f"{label:<22}{text}")
 
 
 @app.command()
 def review(
     run_path: RunPath,
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free port.")] = 0,
+    port: Annotated[int, typer.Option("--port", help="0: any free one.")] = 0,
+    rater: Annotated[str | None, typer.Option("--rater", help="Name the page starts with.")] = None,
+    open_browser: Annotated[bool, typer.Option("--open/--no-open", help="Open a browser.")] = False,
 ) -> None:
-    """Judge pairs by eye, blinded, on a local page; answers go to the run's `labels` table at once."""
+    """Judge pairs of images by eye, blinded, on a page served to this machine only."""
     from pipeline.review import review as serve
 
-    serve(run_path, port=port)
+    serve(run_path, port=port, rater=rater, open_browser=open_browser)
 
 
 @app.command()

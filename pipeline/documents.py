@@ -152,13 +152,16 @@ def describe(error: ValidationError) -> str:
 
 
 def _tags(error: ValidationError) -> set[str]:
-    from pipeline import options
+    from pipeline import embedding_options, options
 
     unions = (
+        embedding_options.EmbeddingOptions,
         options.DatasetOptions,
         options.GeneratorOptions,
         options.DiscriminatorOptions,
         options.ObjectiveOptions,
     )
     names = {name for union in unions for name in options.choices(union)}
-    return names | {"real_quantile", "fixed", "float", "int", "categorical"}
+    rules = {"real_quantile", "fixed", "augmentation", "human"}
+    kinds = {"float", "int", "categorical", "constrained-float", "dict[str,constrained-float]"}
+    return names | rules | kinds

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from reports.listing import Listing
-from reports.marks import beside
+from reports.marks import beside, plain
 from reports.protocols import primary, under
 from reports.results import Results
 from reports.sources import colour
@@ -50,6 +51,7 @@ def batches(results: Results) -> Drawing | None:
         ]
         ax.axhline(0.5, color=REAL, linewidth=0.7, linestyle="--", zorder=0)
         ax.set(xscale="log", ylim=(-0.03, 1.03), xlabel="batch size s", ylabel="P(collision in a batch)")
+        plain(ax.xaxis)
         beside(ax, entries)
     return encode(figure)
 
@@ -92,6 +94,9 @@ def _colours(group: list[Subject]) -> list[str]:
 
 def _draw(ax: Axes, subject: Subject, rows: pd.DataFrame, shade: str) -> Line2D:
     rows = rows.sort_values("batch_size", kind="stable")
+    # All larger sizes have all of their few batches collide: one point says so.
+    missed = np.flatnonzero((rows["collided"] < rows["batches"]).to_numpy(bool))
+    rows = rows.head(int(missed.max(initial=-1)) + 2)
     size = rows["batch_size"].to_numpy(float)
     share: Any = (rows["collided"] / rows["batches"]).to_numpy(float)
     bars = [share - rows["low"].to_numpy(float), rows["high"].to_numpy(float) - share]

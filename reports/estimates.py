@@ -27,11 +27,16 @@ ESTIMATORS = {
         "the exponential of the entropy of the clusters: between N₂ and the number of distinct images. Given "
         "only where next to all mass has been seen; below the truth where what is left is rarer still.",
     ),
-    "hill_2": ("Hill 2", "N₂ again, from the sizes of clusters in the place of pairs."),
+    "hill_2": (
+        "Hill 2",
+        "N₂ from the sizes of clusters in the place of pairs: lower than N₂ where near-duplicates chain into "
+        "clusters whose ends are none.",
+    ),
     "soft_n2": (
         "soft N₂",
-        "N₂ with a similarity that falls smoothly with distance in the place of a threshold: how much "
-        "hangs on τ being sharp.",
+        "N₂ with pairs counted by 2^(−(d/τ)²) in the place of a threshold (the Vendi score of order 2 "
+        "without self-pairs): how much hangs on τ being sharp. In many dimensions the many distant pairs "
+        "outweigh the near ones, and it says little.",
     ),
     "arz_bound": (
         "ARZ bound",
@@ -44,7 +49,7 @@ ESTIMATORS = {
     ),
     "n2_low_any_law": (
         "N₂ at least",
-        "a lower bound on N₂ that needs no collision and holds for any law.",
+        "where no pair collided at all, the 95 % lower bound on N₂ that holds for any law.",
     ),
 }
 

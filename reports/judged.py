@@ -72,8 +72,8 @@ def in_words(one: Judged) -> str:
     if found is not None:
         sentence += (
             f" Of the pairs of held-out real images {number(100 * found.rate)} % "
-            f"{interval(100 * found.low, 100 * found.high)} were called duplicates: among {INSPECTED} such "
-            f"pairs at least one would be with probability {number(found.any_rate)} "
+            f"{interval(100 * found.low, 100 * found.high)} were called duplicates: among {INSPECTED} "
+            f"pairs drawn like these at least one would be with probability {number(found.any_rate)} "
             f"{interval(found.any_low, found.any_high)}."
         )
     return sentence

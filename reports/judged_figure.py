@@ -27,7 +27,7 @@ def duplicate_curves(found: list[Judged]) -> Drawing | None:
     grid[0, 0].set_ylabel("P(called a duplicate)")
     marks = [_mark("held-out real pairs", REAL), _mark("other pairs", COLOURS[0])]
     lines = [
-        Line2D([], [], color=COLOURS[1], label="fitted"),
+        Line2D([], [], color=COLOURS[2], label="fitted"),
         Line2D([], [], color="#8a5a2b", label="the study's τ"),
     ]
     beside(grid[0, -1], marks + lines)
@@ -42,7 +42,7 @@ def _panel(ax: Axes, one: Judged) -> None:
             ax.plot(some["distance"], np.full(len(some), height), "|", color=colour, markersize=7, alpha=0.6)
     if one.curve is not None:
         distance = np.geomspace(one.curve.low, one.curve.high, 200)
-        ax.plot(distance, one.curve.probability(distance), color=COLOURS[1], linewidth=1.5)
+        ax.plot(distance, one.curve.probability(distance), color=COLOURS[2], linewidth=1.5)
     for tau in one.taus:
         ax.axvline(tau, color="#8a5a2b", linewidth=0.9, zorder=0)
     tau_axis(ax)

@@ -33,18 +33,11 @@ def support(results: Results, one: Judged) -> Listing:
         row = rows.iloc[0]
         found = _human_support(results, labels, row)
         seen = [str(labels["rater"].nunique()), str(len(labels.drop_duplicates(["first", "second"])))]
-        said = _cells(found) if isinstance(found, HumanSupport) else [found, "–", "–"]
+        said = _cells(found) if isinstance(found, HumanSupport) else [found, "–", "–", "–"]
         at_tau = f"{number(row['n2'])} {interval(row['n2_low'], row['n2_high'])}"
         listed.append([_name(results, row), *seen, *said, at_tau])
-    heads = [
-        "samples of",
-        "raters",
-        "pairs judged",
-        "N₂, by people",
-        "with unsure as duplicates, as different",
-        "from the curve",
-    ]
-    return Listing([*heads, "N₂ at τ"], listed)
+    heads = ["samples of", "raters", "pairs judged", "N₂ by people", "N₂ if blank strata hold some"]
+    return Listing([*heads, "unsure as duplicates, as different", "N₂ from the curve", "N₂ at τ"], listed)
 
 
 def agreement(one: Judged) -> Listing:
@@ -103,7 +96,8 @@ def _cells(found: HumanSupport) -> list[str]:
     # With unsure as duplicate p2 is largest, hence N2 smallest.
     unsure = interval(found.n2_unsure_duplicate, found.n2_unsure_different)
     modelled = f"{number(found.modelled)} {interval(found.modelled_low, found.modelled_high)}"
-    return [f"{number(found.n2)} {interval(found.n2_low, found.n2_high)}", unsure, modelled]
+    at_least = number(1 / (found.p2 + found.p2_unseen)) if found.p2 + found.p2_unseen > 0 else "–"
+    return [f"{number(found.n2)} {interval(found.n2_low, found.n2_high)}", at_least, unsure, modelled]
 
 
 def _kappa(value: float, error: float) -> list[str]:

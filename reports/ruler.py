@@ -79,4 +79,7 @@ def _panel(ax: Axes, rows: pd.DataFrame) -> None:
     values = pd.concat([rows[name] for name in ("n2_true", "n2", "n2_low", "n2_high")]).dropna()
     ends = [float(values.min()) / 1.5, float(values.max()) * 1.5]
     ax.plot(ends, ends, color=REAL, linewidth=0.9, linestyle="--", zorder=1)
-    ax.set(xscale="log", yscale="log", xlabel=r"true $N_2$ (by enumeration)", ylabel=SUPPORT_LABEL)
+    truth = rows["n2_true"].min() / 1.5, rows["n2_true"].max() * 1.5
+    ax.set(
+        xlim=truth, xscale="log", yscale="log", xlabel=r"true $N_2$ (by enumeration)", ylabel=SUPPORT_LABEL
+    )

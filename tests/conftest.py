@@ -14,6 +14,9 @@ import pytest
 
 from tests.engine.tools import TINY, Command, Said, study
 
+# Read while tests are collected: during the run the variable is unset, so that none depends on it unawares.
+NAMED = os.environ.get("BIRTHDAY_DATA")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def environment() -> Iterator[None]:
@@ -75,3 +78,15 @@ def birthday(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     before = signal.getsignal(signal.SIGTERM)
     yield command
     signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """BIRTHDAY_DATA, else `shared/data` beside the checkout. With neither, tests fail in CI or skip."""
+    root = Path(NAMED) if NAMED else Path(__file__).parents[2] / "shared" / "data"
+    if not root.is_dir():
+        reason = f"no image files: {root} is no folder; set BIRTHDAY_DATA"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return root

@@ -29,7 +29,8 @@ def detectable(study: Study, trials: list[TrialConfig], data: dict[str, DataSet]
     collisions = expected_collisions(samples, n2)
     yield (
         f"ruler: a generator as diverse as held-out images (N2 = {n2:,.0f}) gives {collisions:,.0f} "
-        f"collisions among {samples:,} samples; N2 to 10 % needs {support.samples_needed(n2, 0.1):,} samples or more"
+        f"collisions among {samples:,} samples; N2 to 10 % needs at least "
+        f"{support.samples_needed(n2, 0.1):,} samples"
     )
     for hypothesis in study.hypotheses:
         sizes = Counter(_size(trial, hypothesis.predictor, data) for trial in trials)

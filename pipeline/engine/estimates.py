@@ -26,10 +26,7 @@ def estimates(near: PairCounts, histogram: PairHistogram) -> list[Row]:
         _row("half_collision", *half.s50),
         _row("paper_support", *half.paper),
         _row("calibrated_support", *half.calibrated),
-        # The fewer batches collide, the larger a support is possible.
-        _row("arz_bound", support.support_bound(half.batch_size, half.collided / half.batches))
-        if half.collided < half.batches
-        else _row("arz_bound", None),
+        _arz(near.previous, half.batch_size),
     ]
     if soft is not None:
         rows.append(_row("soft_n2", *soft))
@@ -45,6 +42,15 @@ def among_precise(vectors: np.ndarray, precise: np.ndarray, tau: float) -> Row:
     (near,) = support.search_pairs(vectors[precise], [tau], closest=0).near
     size = support.support_size(near.degrees, near.labels)
     return _row("n2_precise", size.n2, size.n2_low, size.n2_high)
+
+
+def _arz(previous: np.ndarray, batch_size: int) -> Row:
+    """An upper bound on an even support, from the batches that collide about half of the time."""
+    (batch,) = support.batch_collisions(previous, [batch_size])
+    share = batch.collided / batch.batches
+    value = support.support_bound(batch_size, share) if share < 1 else None
+    # The fewer batches collide, the larger a support is possible.
+    return _row("arz_bound", value, high=support.support_bound(batch_size, batch.low))
 
 
 def _row(estimator: str, value: float | None, low: float | None = None, high: float | None = None) -> Row:

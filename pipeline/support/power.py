@@ -62,33 +62,44 @@ def power(
     alpha: float = 0.05,
     *,
     held: int = 0,
+    robust: bool = True,
 ) -> float:
     """The probability that a study finds the slope of log N2 on log discriminator parameters to differ from
     0.
 
     slope: the true one. sizes: the discriminators' numbers of parameters. seeds: trials of each size; where
-    other axes are varied, all their values together. held: coefficients that these axes take, one for each
-    value but the first. samples: of each generator. n2: the support size at the geometric mean of the sizes,
-    so that the N2 of a size is n2 (size / mean)^slope. between_seed_sd: of log N2 between equally configured
-    trials; it holds whatever differs but the collision count, uneven laws included. alpha: of both sides.
+    other axes are varied, those of all their values together. held: coefficients that these axes take, one
+    for each value but the first; trials are spread evenly over them. samples: of each generator. n2: the
+    support size at the geometric mean of the sizes, so that a size has N2 = n2 (size / mean)^slope.
+    between_seed_sd: of log N2 between equally configured trials; it stands for all that differs but the
+    collision count, uneven laws included. alpha: of both sides. robust: with the HC3 interval of the report
+    (MacKinnon & White 1985; its expectation and degrees of freedom as in Bell & McCaffrey 2002); False: with
+    the textbook's t-test of least squares, which few trials flatter.
 
-    Approximate: log N2 of a trial is normal with variance between_seed_sd^2 + 1 / E[C], the slope is that of
-    least squares, and its t has n - 2 - held degrees of freedom. The report fits the collision counts
-    themselves, with robust intervals. Trials with few expected collisions are told less than 1 / E[C] says:
-    below about 5, read the result as an upper limit.
+    Approximate: log N2 of a trial is taken as normal with variance between_seed_sd^2 + 1 / E[C]. Against
+    studies simulated and fitted as the report does (1,500 each, 8 to 40 trials, true power 0.3 to 0.85) it is
+    within 0.04 from 5 expected collisions a trial on, and up to 0.05 too low at 1. The t-test's prediction,
+    without the robust interval, is up to 0.11 too high for 12 trials.
 
-    Raises ValueError for fewer than two different sizes, sizes that are not positive, no seeds, a
-    between_seed_sd below 0, alpha outside (0, 1), a negative `held`, or fewer than 4 degrees of freedom.
+    Raises ValueError for fewer than two different sizes or sizes that are not positive, no seeds, a negative
+    between_seed_sd, alpha outside (0, 1), held outside [0, seeds), and fewer than 4 degrees of freedom.
     """
-    x, df = _design(sizes, seeds, held)
+    design = _design(sizes, seeds, held)
     if not between_seed_sd >= 0:
         raise ValueError(f"between_seed_sd must be at least 0, not {between_seed_sd:g}")
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must lie between 0 and 1, not {alpha:g}")
+    trials, coefficients = design.shape
+    x = design[:, 1]
+    # The squared weight of each trial in the slope; the other columns are orthogonal to x.
+    leading = x**2 / (x @ x) ** 2
     variance = between_seed_sd**2 + np.exp(slope * x) / expected_collisions(samples, n2)
-    standard_error = np.sqrt((x**2 @ variance) / seeds) / (x @ x)
-    critical = stats.t.ppf(1 - alpha / 2, df)
-    shift = abs(slope) / standard_error
+    true = float(leading @ variance)
+    shift = abs(slope) / np.sqrt(true)
+    critical, df = stats.t.ppf(1 - alpha / 2, trials - coefficients), float(trials - coefficients)
+    if robust:
+        estimated, df = _hc3(design, leading, variance)
+        critical *= np.sqrt(estimated / true)
     return float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift))
 
 
@@ -101,6 +112,7 @@ def detectable_slope(
     alpha: float = 0.05,
     *,
     held: int = 0,
+    robust: bool = True,
     probability: float = 0.8,
 ) -> float | None:
     """The smallest positive slope that a study finds with this probability; arguments and errors as of
@@ -110,31 +122,47 @@ def detectable_slope(
         raise ValueError(f"probability must lie between alpha and 1, not {probability:g}")
 
     def excess(slope: float) -> float:
-        found = power(slope, sizes, seeds, samples, n2, between_seed_sd, alpha, held=held)
-        return found - probability
+        return (
+            power(slope, sizes, seeds, samples, n2, between_seed_sd, alpha, held=held, robust=robust)
+            - probability
+        )
 
     below = 0.0
-    for above in np.geomspace(1e-3, LARGEST_SLOPE, 60):
+    for above in np.geomspace(0.01, LARGEST_SLOPE, 25):
         if excess(above) >= 0:
             return float(optimize.brentq(excess, below, above))
         below = above
     return None
 
 
-def _design(sizes: Sequence[float], seeds: int, held: int) -> tuple[np.ndarray, int]:
-    """(centred log sizes, residual degrees of freedom)"""
+def _design(sizes: Sequence[float], seeds: int, held: int) -> np.ndarray:
+    """(trials, 2 + held): ones, centred log sizes, indicators of all but the first held value."""
     if not all(size > 0 for size in sizes) or len(set(sizes)) < 2:
         raise ValueError("a slope needs at least two different sizes, all positive")
-    if seeds < 1 or held < 0:
-        raise ValueError(f"seeds must be at least 1 and held at least 0, not {seeds} and {held}")
-    x = np.log(np.array(sizes, np.float64))
-    df = len(sizes) * seeds - 2 - held
-    if df < FEWEST_DF:
+    if not 0 <= held < seeds:
+        raise ValueError(f"seeds must be at least 1 and held lie in [0, seeds), not {seeds} and {held}")
+    trials = len(sizes) * seeds
+    if trials < 2 + held + FEWEST_DF:
         raise ValueError(
-            f"{len(sizes) * seeds} trials for {2 + held} coefficients are too few: "
-            f"at least {2 + held + FEWEST_DF} are needed"
+            f"{trials} trials for {2 + held} coefficients are too few: at least {2 + held + FEWEST_DF}"
         )
-    return x - x.mean(), df
+    x = np.log(np.array(sizes, np.float64))
+    values = np.repeat(np.arange(seeds) % (held + 1), len(sizes))
+    indicators = (values[:, None] == np.arange(1, held + 1)).astype(np.float64)
+    return np.column_stack([np.ones(trials), np.tile(x - x.mean(), seeds), indicators])
+
+
+def _hc3(design: np.ndarray, leading: np.ndarray, variance: np.ndarray) -> tuple[float, float]:
+    """(expectation, degrees of freedom) of the HC3 estimate of the slope's variance.
+
+    It is the quadratic form sum_i leading_i e_i^2 / (1 - h_i)^2 of the residuals e, scaled chi-squared to two
+    moments.
+    """
+    hat = design @ np.linalg.pinv(design)
+    residuals = np.eye(len(design)) - hat
+    form = (residuals * (leading / (1 - np.diag(hat)) ** 2)) @ residuals * variance
+    estimated = float(np.trace(form))
+    return estimated, estimated**2 / float((form * form.T).sum())
 
 
 def _check_n2(n2: float) -> None:

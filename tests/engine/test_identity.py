@@ -62,6 +62,7 @@ def test_controls_recover_the_support_they_were_given(runs: Path) -> None:
     one = ["vary.discriminator.width=[2]", "vary.seed=[0]", "measure.samples=1000"]
     found = run(study(TINY, *one, "controls.finite_support=[100]"), runs, engine="inline", mirror=False)
     rows = found.table("collisions")
+    rows = rows[rows["tau_rule"] == "real_quantile(0.01)"]
     (control,) = rows[rows["source"] == "finite_support"].to_dict("records")
     assert control["support_size"] == 100
     assert control["n2_low"] <= control["n2_true"] <= control["n2_high"]

@@ -145,11 +145,12 @@ def label_rows(law: Law, samples: int, rng: np.random.Generator, drawn: int = 12
     edges = [0, 20, 60, 200, 600, 2000, pairs // 50, pairs]
     rows = []
     for k, (low, high) in enumerate(itertools.pairwise(edges)):
-        shares = rng.uniform(low / pairs, high / pairs, drawn)
+        count = min(drawn, high - low)
+        shares = rng.uniform(low / pairs, high / pairs, count)
         for n, distance in enumerate(TAU * (shares * law.n2) ** (1 / DIMENSION)):
             for rater in ("ada", "emmy"):
                 said = "duplicate" if rng.random() < duplicate_to_people(distance) else "different"
                 row = {"first": 1000 * k + n, "second": 9000, "distance": float(distance), "stratum": k}
-                row |= {"stratum_pairs": high - low, "stratum_drawn": drawn, "rater": rater, "label": said}
+                row |= {"stratum_pairs": high - low, "stratum_drawn": count, "rater": rater, "label": said}
                 rows.append(row)
     return rows

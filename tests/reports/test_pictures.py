@@ -8,7 +8,7 @@ from matplotlib.image import imread
 
 from reports import pictures
 from reports.results import read
-from tests.reports import synthetic
+from tests.reports import laws, synthetic
 
 
 def test_decode_puts_channels_last() -> None:
@@ -54,7 +54,5 @@ def test_the_rule_takes_lowest_seed_and_most_training_samples(tmp_path: Path) ->
     assert list(shown["seed"]) == [0, 0, 1, 1, 0, 0, 0, 0, 0, 0]
     assert list(pictures.chosen(results, per_objective=False)["objective.name"]) == ["nonsaturating"] * 5
     for gallery in pictures.galleries(results):
-        assert [pair.near for pair in gallery.pairs] == [
-            pair.distance <= synthetic.TAU for pair in gallery.pairs
-        ]
+        assert [pair.near for pair in gallery.pairs] == [pair.distance <= laws.TAU for pair in gallery.pairs]
         assert [pair.rank for pair in gallery.pairs] == [1, 2, 3, 4, 5, 6]

@@ -27,6 +27,7 @@ SECTIONS = [
     "quality",
     "protocol",
     "clusters",
+    "judgments",
     "samples",
     "duplicates",
     "training",
@@ -61,9 +62,14 @@ def test_what_is_written(page: Path) -> None:
         "tables/trials.csv",
         "tables/results.csv",
         "tables/hypotheses.csv",
+        "tables/robustness.csv",
     } <= set(files)
     for name in (
         "controls",
+        "robustness",
+        "tau-pixels",
+        "batches",
+        "judgments",
         "support-by-discriminator",
         "support-by-train-samples",
         "quality",
@@ -72,6 +78,7 @@ def test_what_is_written(page: Path) -> None:
         assert files[f"figures/{name}.png"].startswith(b"\x89PNG")
         assert b"<svg" in files[f"figures/{name}.svg"]
     assert any(name.startswith("figures/pair-") for name in files)
+    assert any(name.startswith("figures/cluster-") for name in files)
     assert not [p for p in page.parent.iterdir() if p.name.startswith(".report")]
 
 
@@ -87,7 +94,8 @@ def test_nothing_is_loaded_from_elsewhere(page: Path) -> None:
     assert "<script" not in visible
     assert "@import" not in visible
     for link in re.findall(r'(?:src|href)="([^"]+)"', visible):
-        assert link == "data:" or (page / link).is_file(), link
+        here = link.startswith("#") and f'id="{link[1:]}"' in visible
+        assert link == "data:" or here or (page / link).is_file(), link
 
 
 def test_markdown_points_at_files_that_exist(page: Path) -> None:
@@ -139,6 +147,41 @@ def test_verdicts_as_csv(page: Path) -> None:
 
 def build(run: Run) -> str:
     return text_of((reports.build(run.root) / "index.html").read_text())
+
+
+def test_the_ruler_on_what_is_known_is_the_first_figure(page: Path) -> None:
+    html = (page / "index.html").read_text()
+    first = html.index('<figure class="chart">')
+    assert html.index('<section id="controls">') < first < html.index('<section id="robustness">')
+    words = text_of(html)
+    assert "95 % intervals that hold the truth: under pixels" in words
+    assert re.search(r"Under other rulers \w+ (for|at no) τ", words)
+
+
+def test_a_run_from_before_the_ladder(tmp_path: Path) -> None:
+    vary = {"discriminator.width": [2, 4, 8], "seed": {"count": 3}}
+    study = synthetic.study(vary=vary, hypotheses=[synthetic.CAPACITY])
+    words = build(synthetic.write(tmp_path, study, ladder=False))
+    assert "no histograms of distances" in words
+    assert "no batches" in words
+    assert "no clusters of near-duplicates" in words
+    assert "Every hypothesis under every ruler (1 verdict)" in words
+    assert "What people call duplicates" not in words
+
+
+def test_several_embeddings_side_by_side(tmp_path: Path) -> None:
+    hub = {"name": "torch_hub", "repo": "a/b", "model": "c"}
+    study = synthetic.study(
+        vary={"discriminator.width": [2, 4, 8], "seed": {"count": 3}},
+        measure={"samples": 500, "embeddings": ["pixels", hub], "tau_ladder": [1e-3, 1e-2]},
+        hypotheses=[synthetic.CAPACITY],
+    )
+    folder = reports.build(synthetic.write(tmp_path, study).root)
+    assert (folder / "figures/tau-torch_hub-a-b-c.png").is_file()
+    words = text_of((folder / "index.html").read_text())
+    assert "Other protocols in the store" not in words
+    assert "under torch_hub(a/b:c)" in words
+    assert "At the study&#39;s own τ rule the embeddings" in words
 
 
 def test_points_have_no_pictures(tmp_path: Path) -> None:

@@ -63,7 +63,10 @@ def test_gate_is_a_share_of_the_real_images_own_precision(results: Results) -> N
 
 def test_controls_say_whether_the_interval_holds_the_truth(results: Results) -> None:
     table = listing.controls(results)
-    assert [row[0] for row in table.rows] == ["100", "1,000"]
+    # At the study's own tau first, then on the seven other rungs.
+    assert [row[0] for row in table.rows[:2]] == ["uniform on 100 images", "uniform on 1,000 images"]
+    assert [row[2] for row in table.rows[:3]] == ["0.001 (own)", "0.001 (own)", "1e-05"]
+    assert len(table.rows) == 16
     assert {row[table.heads.index("interval holds truth")] for row in table.rows} <= {"yes", "no"}
 
 

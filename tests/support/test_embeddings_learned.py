@@ -14,7 +14,6 @@ from sklearn.decomposition import PCA
 from pipeline.datasets.idx import read_idx
 from pipeline.embedding_options import EmbeddingOptions
 from pipeline.support.embeddings import Embedding, fit, selfsup
-from tests.datasets.conftest import data_root  # noqa: F401
 
 Split = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -126,7 +125,7 @@ def test_classifier_needs_labels(digits: Split) -> None:
 
 
 @pytest.mark.soak
-def test_classifier_learns_clothes(data_root: Any) -> None:  # noqa: F811
+def test_classifier_learns_clothes(data_root: Any) -> None:
     parts = []
     for part, count in (("train", 10_000), ("t10k", 2_000)):
         folder = data_root / "fashion-mnist"

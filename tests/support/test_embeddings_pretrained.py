@@ -19,7 +19,6 @@ from torch import nn
 
 from pipeline.embedding_options import EmbeddingOptions
 from pipeline.support.embeddings import Embedding, efficientnet, fit, hub, load, save
-from tests.datasets.conftest import data_root  # noqa: F401
 
 
 def made(name: str, images: np.ndarray, **values: Any) -> Embedding:
@@ -79,7 +78,7 @@ def test_efficientnet_takes_grey_images(photographs: np.ndarray) -> None:
         embedding(photographs[:4, :2])
 
 
-def test_efficientnet_finds_photographs_taken_twice(data_root: Path) -> None:  # noqa: F811
+def test_efficientnet_finds_photographs_taken_twice(data_root: Path) -> None:
     """The twelve likeliest pairs of `crop64_near_duplicates.csv` among 300 other faces."""
     pytest.importorskip("efficientnet_lite_pytorch")
     folder = data_root / "celeba"

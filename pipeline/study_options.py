@@ -112,7 +112,8 @@ class ControlOptions(Options):
     finite_support: uniform on N images, for each N. jittered: the same, each of the N images in 20 versions
     with their own pixel noise of standard deviation `jitter`. atom: one image with this mass, the rest
     equally likely. zipf: probability of the k-th image proportional to k to minus this exponent. Both of the
-    latter on up to 5,000 images. train: the training images themselves.
+    latter on up to 5,000 images. repeats: independent draws of each, to see how often the interval holds.
+    train: the training images themselves.
     """
 
     finite_support: list[Count] = []
@@ -120,6 +121,7 @@ class ControlOptions(Options):
     jitter: Positive = 0.02
     atom: list[Fraction] = []
     zipf: list[Positive] = []
+    repeats: Count = 5
     train: bool = False
 
 

@@ -4,26 +4,22 @@ measure.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
 from pipeline import support
 from pipeline.datasets import DataSet
 from pipeline.divergences import k_means, radii
+from pipeline.engine.control_subjects import control_subjects, subject_id
 from pipeline.engine.judged import judged_tau
 from pipeline.engine.measure import NEIGHBOURS, Rows, Ruler, Subject, measure, quality
 from pipeline.errors import InputError
 from pipeline.seeds import stream
 from pipeline.study import Study
 from pipeline.study_options import FixedTau, HumanTau, MeasureOptions, RealQuantile, TauRule
-from pipeline.support import Embedding, controls
+from pipeline.support import Embedding
 from pipeline.support.tau import LEAST
-from pipeline.trial import content_hash
 
-# Training images that a law of unequal probabilities is laid over, and versions of each jittered one.
-UNEQUAL, VERSIONS = 5000, 20
 # Richardson & Weiss 2018: 100 cells, of at least ten held-out images here, from as many training images.
 CELLS, CELL_IMAGES = 100, 5_000
 
@@ -40,19 +36,20 @@ def rulers(
     tables: Rows = {}
     for embedding in embeddings:
         ruler = _ruler(study.measure, data, embedding, labels)
-        held_out = Subject("real", _subject_id(data, "real"), data.held_out, vectors=ruler.held_out)
+        held_out = Subject("real", subject_id(data, "real"), data.held_out, vectors=ruler.held_out)
         rows = measure(held_out, ruler, data)
         n2_real = {row["tau_rule"]: row["n2"] for row in rows["collisions"]}
         ruler = ruler._replace(n2_real=n2_real)
         some = data.subset(min(len(data.train), len(data.held_out)), seed=0)
         train = Subject("real", held_out.trial_id, data.train[some], vectors=ruler.train[some])
         rows["quality"] = [quality(train, ruler, data)]
-        for subject, truths in _controls(study, ruler, data):
-            for table, more in measure(subject, ruler, data).items():
-                if table == "collisions" and truths:
-                    for row, n2 in zip(more, truths, strict=True):
-                        row["n2_true"] = n2
-                rows.setdefault(table, []).extend(more)
+        for subject, truths, repeat in control_subjects(study.controls, ruler, data):
+            measured = measure(subject, ruler, data)
+            for row, n2 in zip(measured["collisions"], truths, strict=False):
+                row["n2_true"] = n2
+            for table, more in measured.items():
+                if repeat == 0 or table == "collisions":  # repeats are there to see how often intervals hold
+                    rows.setdefault(table, []).extend(more)
         for row in rows["collisions"]:
             row["n2_real"] = real = n2_real[row["tau_rule"]]
             row["ratio_to_real"] = row["n2"] / real if row["n2"] and real else None
@@ -106,66 +103,3 @@ def unjudged_tau(rule: TauRule, embedding: Embedding, real: np.ndarray | None) -
     return support.augmentation_quantile(
         real, embedding, rule.quantile, shift=rule.shift, noise=rule.noise, rng=stream("tau", "augmentation")
     )
-
-
-def _controls(study: Study, ruler: Ruler, data: DataSet) -> list[tuple[Subject, list[float]]]:
-    """Each control's samples and, where its law is known, the true N2 at each tau."""
-    options = study.controls
-    found: list[tuple[Subject, list[float]]] = []
-    taus = list(ruler.taus.values())
-
-    def add(
-        source: str, chosen: np.ndarray, law: np.ndarray, parameter: float | None, noise: float = 0
-    ) -> None:
-        count = len(chosen)
-        key = f"{count}" if parameter is None else f"{count}/{parameter!r}"
-        rng = stream(f"{data.fingerprint}/{key}", source)
-        items, vectors = data.train[chosen], ruler.train[chosen]
-        if noise:
-            items = controls.jittered(items, VERSIONS, noise, rng)
-            vectors, law = ruler.embedding(items), controls.uniform(len(items))
-        law_known = controls.control(vectors, law, ruler.samples, taus, rng)
-        found.append(
-            (
-                Subject(
-                    source,
-                    _subject_id(data, source, count, parameter),
-                    items[law_known.indices],
-                    count,
-                    parameter,
-                    vectors[law_known.indices],
-                ),
-                law_known.n2_true,
-            )
-        )
-
-    for n in options.finite_support:
-        add("finite_support", _first(data, n, "finite_support"), controls.uniform(n), None)
-    for n in options.jittered:
-        if not data.is_images:
-            raise InputError(f"controls.jittered: {data.name} holds points, not images")
-        chosen = _first(data, n, "jittered")
-        add("jittered", chosen, controls.uniform(n), options.jitter, options.jitter)
-    unequal = _first(data, min(UNEQUAL, len(data.train)), "atom")
-    for mass in options.atom:
-        add("atom", unequal, controls.atom(len(unequal), mass), mass)
-    for exponent in options.zipf:
-        add("zipf", unequal, controls.zipf(len(unequal), exponent), exponent)
-    if options.train:
-        chosen = _first(data, min(ruler.samples, len(data.train)), "train")
-        subject = Subject(
-            "train", _subject_id(data, "train"), data.train[chosen], vectors=ruler.train[chosen]
-        )
-        found.append((subject, []))
-    return found
-
-
-def _first(data: DataSet, count: int, key: str) -> np.ndarray:
-    if count > len(data.train):
-        raise InputError(f"controls.{key}: {count}: {data.name} has only {len(data.train)} training samples")
-    return data.subset(count, seed=0)
-
-
-def _subject_id(data: DataSet, source: str, size: int | None = None, parameter: float | None = None) -> str:
-    key: dict[str, Any] = {"data": data.fingerprint, "source": source, "support_size": size}
-    return content_hash(key if parameter is None else {**key, "parameter": parameter})

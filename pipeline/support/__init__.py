@@ -10,7 +10,6 @@ from pipeline.support.collisions import (
     lower_bound_of_any_law,
     support_size,
 )
-from pipeline.support.controls import Control, control
 from pipeline.support.embeddings import EMBEDDINGS, Embedding
 from pipeline.support.histogram import PairHistogram
 from pipeline.support.pairs import Closest, PairCounts, PairSearch, search_pairs
@@ -24,7 +23,6 @@ __all__ = [
     "Candidate",
     "Closest",
     "Cluster",
-    "Control",
     "Embedding",
     "PairCounts",
     "PairHistogram",
@@ -33,7 +31,6 @@ __all__ = [
     "augmentation_quantile",
     "batch_collisions",
     "chao1",
-    "control",
     "detectable_slope",
     "draw_candidates",
     "half_collision",

@@ -3,44 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.support.pairs import search_pairs
 
 
-class Control(NamedTuple):
-    """Independent samples of a law on finitely many items.
-
-    indices: (samples,) which item each sample is. n2_true: exact, by enumeration of all pairs of items, for
-    each tau.
-    """
-
-    indices: np.ndarray
-    n2_true: list[float]
+def draw(law: np.ndarray, samples: int, rng: np.random.Generator) -> np.ndarray:
+    """(samples,) independent indices of items with probabilities `law`, (n,)."""
+    cumulative = np.cumsum(law)
+    return np.searchsorted(cumulative, rng.random(samples) * cumulative[-1], side="right")
 
 
-def control(
-    items: np.ndarray, law: np.ndarray, samples: int, taus: Sequence[float], rng: np.random.Generator
-) -> Control:
-    """Sample items, (n, d) embedded, with probabilities `law`, (n,).
+def true_n2(items: np.ndarray, law: np.ndarray, taus: Sequence[float]) -> list[float]:
+    """N2 at each tau of items, (n, d) embedded, with probabilities `law`, (n,), by enumeration of all pairs.
 
     Two independent samples are near-duplicates with probability
         p2 = sum_i p_i^2 + 2 sum_{i < j, near} p_i p_j,
     an item with itself included: for equal probabilities 1 / p2 = n exactly where no two items are
     near-duplicates.
     """
-    cumulative = np.cumsum(law)
-    indices = np.searchsorted(cumulative, rng.random(samples) * cumulative[-1], side="right")
-    law = law / cumulative[-1]
+    law = law / law.sum()
     p2 = np.full(len(taus), float(law @ law))
     if len(items) > 1:
         count = max(near.collisions for near in search_pairs(items, taus, closest=0).near)
         closest = search_pairs(items, closest=count).closest
         both = np.concatenate([[0.0], np.cumsum(2 * law[closest.first] * law[closest.second])])
         p2 += both[np.searchsorted(closest.distance, taus, side="right")]
-    return Control(indices, [float(n2) for n2 in 1 / p2])
+    return [float(n2) for n2 in 1 / p2]
 
 
 def uniform(n: int) -> np.ndarray:

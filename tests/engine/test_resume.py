@@ -169,13 +169,13 @@ def test_another_protocol_adds_rows_and_changes_none(reference: Path, runs: Path
     generated = rows[rows["source"] == "generated"]
     rules = generated["tau_rule"].value_counts()
     assert (rules["real_quantile(0.01)"], rules["real_quantile(0.05)"]) == (4, 4)
-    assert set(rules) == {"real_quantile(0.05)", *(f"real_quantile({q})" for q in LADDER)}
+    assert set(rules.index) == {"real_quantile(0.05)", *(f"real_quantile({q})" for q in LADDER)}
     assert set(rows.loc[rows["source"] == "finite_support", "support_size"]) == {20, 30}
     assert found.study == other
     assert measure(found.root, other, engine="inline") == 0
     # Measuring afterwards or at once gives the same numbers.
     at_once = run(other, runs / "at_once", engine="inline", mirror=False).table("collisions")
-    assert set(at_once["tau_rule"]) == set(rules)
+    assert set(at_once["tau_rule"]) == set(rules.index)
     once, again = (r[r["tau_rule"] == "real_quantile(0.05)"].reset_index(drop=True) for r in (at_once, rows))
     assert again.equals(once)
     with pytest.raises(InputError, match=r"only measure\.… and controls\.… can change"):

@@ -11,13 +11,12 @@ from scipy.spatial.distance import pdist, squareform
 
 from pipeline.support import (
     augmentation_quantile,
-    control,
     real_quantile,
     real_quantiles,
     search_pairs,
     support_size,
 )
-from pipeline.support.controls import atom, jittered, uniform, zipf
+from pipeline.support.controls import atom, draw, jittered, true_n2, uniform, zipf
 
 
 @pytest.mark.parametrize("quantile", [1e-3, 0.01, 0.2])
@@ -74,9 +73,9 @@ def test_the_truth_of_a_control_is_that_of_enumeration(law: str) -> None:
     p = {"uniform": uniform(60), "atom": atom(60, 0.3), "zipf": zipf(60, 1.3)}[law]
     taus = [0.0, 1.0, 1.5, 9.0]
     near = squareform(pdist(items))[None] <= np.array(taus)[:, None, None]
-    found = control(items, p, 10, taus, np.random.default_rng(0)).n2_true
+    found = true_n2(items, p, taus)
     np.testing.assert_allclose(found, 1 / np.einsum("i,tij,j->t", p, near, p), rtol=1e-12)
-    assert control(items[:1], uniform(1), 10, taus, np.random.default_rng(0)).n2_true == [1.0] * 4
+    assert true_n2(items[:1], uniform(1), taus) == [1.0] * 4
 
 
 def test_laws() -> None:
@@ -92,21 +91,22 @@ def test_the_ruler_recovers_a_known_support(law: str) -> None:
     items = np.random.default_rng(1).random((300, 20)).astype(np.float32)
     p = {"uniform": uniform(300), "atom": atom(300, 0.1), "zipf": zipf(300, 1.0)}[law]
     hits = 0
+    (truth,) = true_n2(items, p, [0.9])
     for seed in range(150):
-        known = control(items, p, 700, [0.9], np.random.default_rng(seed))
-        (near,) = search_pairs(items[known.indices], [0.9]).near
+        (near,) = search_pairs(items[draw(p, 700, np.random.default_rng(seed))], [0.9], closest=0).near
         size = support_size(near.degrees, near.labels)
-        hits += size.n2_low <= known.n2_true[0] <= (size.n2_high or np.inf)
-    assert known.n2_true[0] < 1 / (p @ p)  # some items are near-duplicates at this tau
+        hits += size.n2_low <= truth <= (size.n2_high or np.inf)
+    assert truth < 1 / (p @ p)  # some items are near-duplicates at this tau
     assert 0.90 <= hits / 150 <= 1.0  # binomial(150, 0.95) falls outside once in 10^3
 
 
 def test_exact_matching_does_not_recover_a_jittered_support() -> None:
     images = np.random.default_rng(5).integers(60, 200, (40, 1, 8, 8), dtype=np.uint8)
     items = jittered(images, 20, 0.02, np.random.default_rng(0)).reshape(800, -1)
-    known = control(items, uniform(800), 2000, [0.5], np.random.default_rng(1))
-    assert known.n2_true == [pytest.approx(40)]  # versions within tau of each other, images not
-    exact, near = search_pairs(items[known.indices], [0.0, 0.5]).near
+    # Versions lie within tau of each other, images do not.
+    assert true_n2(items, uniform(800), [0.5]) == [pytest.approx(40)]
+    drawn = draw(uniform(800), 2000, np.random.default_rng(1))
+    exact, near = search_pairs(items[drawn], [0.0, 0.5]).near
     sizes = [support_size(n.degrees, n.labels) for n in (exact, near)]
     assert sizes[0].n2_low > 600
     assert sizes[1].n2_low <= 40 <= (sizes[1].n2_high or np.inf)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline import options
 from pipeline.datasets import DATASETS
+from pipeline.embedding_options import EmbeddingOptions
 from pipeline.networks import DISCRIMINATORS, GENERATORS
 from pipeline.objectives import OBJECTIVES
 from pipeline.support import EMBEDDINGS
@@ -54,4 +55,4 @@ def test_the_vocabulary_and_the_rooms_agree() -> None:
     assert set(options.choices(options.ObjectiveOptions)) == set(OBJECTIVES)
     assert set(options.choices(options.DatasetOptions)) == set(DATASETS)
     assert set(SYSTEMS) == {"gan"}
-    assert set(EMBEDDINGS) == {"pixels"}
+    assert set(options.choices(EmbeddingOptions)) == set(EMBEDDINGS)

@@ -16,7 +16,7 @@ def k_means(points: np.ndarray, count: int, rng: np.random.Generator) -> np.ndar
     """
     # scikit-learn takes a second to import, and other measures do not need it.
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     points = checked(points, "points")
     distinct = len(np.unique(points, axis=0)) if len(points) >= count else len(points)

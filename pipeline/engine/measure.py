@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from pipeline import support
 from pipeline.datasets import DataSet
@@ -29,6 +30,7 @@ CLOSEST_SHOWN = 20
 CLUSTERS_SHOWN = 10
 GRID = 64
 NEIGHBOURS = 3  # Kynkaanniemi et al. 2019
+REAL_PAIRS = 10  # candidates of real images for each of a generator's
 SPECTRAL = 2000  # samples at most for what needs singular values
 
 
@@ -158,6 +160,8 @@ def _candidates(
     if subject.samples.ndim != 4 or not ruler.review_pairs:
         return []
     rng = stream(f"{subject.trial_id}/{ruler.embedding.id}", "candidates")
+    # How often people take two real images for one is asked of all trials at once.
+    count = ruler.review_pairs * (REAL_PAIRS if subject.source == "real" else 1)
     return [
         {
             **source,
@@ -173,7 +177,7 @@ def _candidates(
             "first_image": _bytes(subject.samples[c.first]),
             "second_image": _bytes(subject.samples[c.second]),
         }
-        for c in support.draw_candidates(vectors, closest, ruler.review_pairs, rng)
+        for c in support.draw_candidates(vectors, closest, count, rng)
     ]
 
 
@@ -186,20 +190,20 @@ def quality(subject: Subject, ruler: Ruler, data: DataSet, train: np.ndarray | N
     real = ruler.held_out
     generated = subject.embedded(ruler)[: len(real)]
     some = slice(None, SPECTRAL)
-    distance = kid(real, generated)
-    row = {
-        **_source(subject, ruler, data),
-        "samples": len(generated),
-        "reference_samples": len(real),
-        "neighbours": NEIGHBOURS,
-        **precision_recall(real, generated, NEIGHBOURS)._asdict(),
-        "kid": distance.kid,
-        "kid_standard_error": distance.standard_error,
-        "fid": fid(real[some], generated[some]),
-        # Cosines of what sets images apart: of the images themselves they would nearly all be 1.
-        "vendi": vendi_of(generated[some] - real.mean(0)),
-        "bins_different": ndb(real, generated, ruler.centres).ndb_share,
-    }
+    # Sums of products come in an order that depends on the number of threads, and so do their last bits.
+    with threadpool_limits(1, "blas"):
+        row = {
+            **_source(subject, ruler, data),
+            "samples": len(generated),
+            "reference_samples": len(real),
+            "neighbours": NEIGHBOURS,
+            **precision_recall(real, generated, NEIGHBOURS)._asdict(),
+            **dict(zip(("kid", "kid_standard_error"), kid(real, generated), strict=True)),
+            "fid": fid(real[some], generated[some]),
+            # Cosines of what sets images apart: of the images themselves they would nearly all be 1.
+            "vendi": vendi_of(generated[some] - real.mean(0)),
+            "bins_different": ndb(real, generated, ruler.centres).ndb_share,
+        }
     if train is not None:
         seen = ruler.train[train]
         copying = data_copying(seen, real, generated)

@@ -6,8 +6,13 @@ Float64 sums run in eight fixed lanes, so that vector units of any width give th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numba
 import numpy as np
+
+T = TypeVar("T")
 
 # Columns looked at together: their least square says whether any of them is worth a second look.
 _TOGETHER = 128
@@ -15,7 +20,13 @@ NO_PAIR = 2**31 - 1
 _LANES = 8
 COPIES = 4  # copies of the histogram, so that runs of one bin do not wait for each other
 
-compiled = numba.njit(nogil=True, cache=True, boundscheck=False)
+
+def compiled(function: Callable[..., T]) -> Callable[..., T]:
+    """Compiled at the first call; kept on disk for the next process where there is a place to."""
+    try:
+        return numba.njit(nogil=True, cache=True, boundscheck=False)(function)
+    except RuntimeError:  # nowhere to keep it
+        return numba.njit(nogil=True, boundscheck=False)(function)
 
 
 @compiled

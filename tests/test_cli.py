@@ -44,7 +44,25 @@ def test_plan_shows_and_runs_nothing(
         "6 trials; measured: 150 samples each, pixels, real_quantile(0.01)",
     ]
     assert re.fullmatch(r"predicted: \d+ s of one CPU core's training, .*", lines[5])
+    # 150 * 149 / 2 pairs, one in a hundred of them a collision.
+    assert lines[6].startswith(
+        "ruler: a generator as diverse as held-out images (N2 = 100) gives 112 collisions among 150 samples"
+    )
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_plan_says_what_the_design_can_detect(birthday: Command) -> None:
+    few, many = (
+        birthday("plan", QUICKSTART, "--set", f"vary.seed.count={seeds}").out.splitlines() for seeds in (2, 8)
+    )
+    slopes = [
+        float(re.findall(r"^capacity: finds a slope of ([\d.]+) or more with probability 0.8", line)[0])
+        for lines in (few, many)
+        for line in lines
+        if line.startswith("capacity:")
+    ]
+    # Four times the trials, half the slope.
+    assert slopes[1] == pytest.approx(slopes[0] / 2, abs=0.011)
 
 
 def test_run_prints_plain_lines_and_nothing_else(

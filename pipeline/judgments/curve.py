@@ -13,9 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import expit, logit
 
-NEWTON_STEPS = 200
-# No step moves a coefficient by more than this, in units of the standardised covariate.
+NEWTON_STEPS = 1000
+# No step moves a coefficient by more than this, in units of the standardised covariate, and a quarter of the
+# largest: verdicts that distance separates perfectly make steep curves.
 LONGEST_STEP = 2.0
+CONVERGED = 1e-9  # relative
 
 
 class DuplicateCurve(NamedTuple):
@@ -109,7 +111,9 @@ def _firth(x: np.ndarray, positive: np.ndarray, total: np.ndarray) -> np.ndarray
         step = np.stack([c * score[:, 0] - b * score[:, 1], a * score[:, 1] - b * score[:, 0]], axis=1)
         step /= (a * c - b**2)[:, None]
         size = np.abs(step).max(axis=1, keepdims=True)
-        beta += step * np.minimum(1.0, LONGEST_STEP / np.maximum(size, LONGEST_STEP))
-        if (size < 1e-9).all():
+        reached = np.abs(beta).max(axis=1, keepdims=True)
+        longest = LONGEST_STEP + reached / 4
+        beta += step * np.minimum(1.0, longest / np.maximum(size, longest))
+        if (size < CONVERGED * (1 + reached)).all():
             return beta
     raise ValueError("the judgments do not determine a curve: all weight lies on one distance")

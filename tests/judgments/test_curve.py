@@ -166,3 +166,13 @@ def test_bad_input(distance: list[float], weight: list[float] | None, match: str
         duplicate_probability(
             np.array(distance), np.arange(len(distance)) % 2.0, None if weight is None else np.array(weight)
         )
+
+
+@pytest.mark.parametrize("pairs", [20, 60, 200, 600, 2000])
+def test_a_rater_without_doubt(pairs: int) -> None:
+    # Distance separates the verdicts perfectly: without a penalty there is no curve, with it tau lies between.
+    distance = np.exp(np.random.default_rng(0).normal(0.5, 0.8, pairs))
+    curve = duplicate_probability(distance, (distance <= 1.3).astype(float))
+    below, above = distance[distance <= 1.3].max(), distance[distance > 1.3].min()
+    margin = 0.1 * (above - below) + 0.02
+    assert below - margin <= tau_of(curve) <= above + margin

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from sklearn.datasets import load_digits
 
 from pipeline.embedding_options import EmbeddingOptions
+from pipeline.support import search_pairs
 from pipeline.support.embeddings import Embedding, fit, load, save
 from pipeline.support.embeddings.images import BATCH
 
@@ -184,3 +185,13 @@ def test_importing_loads_no_model() -> None:
     code = "import sys, pipeline.support; print([m for m in sys.modules if m.split('.')[0] in ('timm', 'PIL', 'sklearn') or m.startswith('efficientnet')])"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"
+
+
+def test_generated_floats_are_not_rounded_to_eight_bits() -> None:
+    # Rounding would make copies of samples that differ, and so a collapse that is not there.
+    samples = (0.5 + np.random.default_rng(0).random((300, 1, 2, 2)) / 255).astype(np.float32)
+    rounded = np.rint(samples * 255).astype(np.uint8)
+    pixels = fitted("pixels", np.zeros((400, 1, 2, 2), np.uint8), None)
+    exact, copies = (search_pairs(pixels(x), [0.0]).near[0].collisions for x in (samples, rounded))
+    assert exact == 0
+    assert copies > 300 * 299 / 2 / 40

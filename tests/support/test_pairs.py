@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import faiss
 import numpy as np
 import pytest
 import torch
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import pdist, squareform
+from sklearn.neighbors import NearestNeighbors
 
 from pipeline.support import PairSearch, search_pairs
 from pipeline.support.blocks import CpuBlocks, TorchBlocks, float_products
@@ -247,3 +249,15 @@ def test_too_few_samples(x: np.ndarray) -> None:
 def test_values_that_are_not_finite(bad: float) -> None:
     with pytest.raises(ValueError, match="NaN or infinity"):
         search_pairs(np.array([[0.0, bad], [1.0, 2.0]]))
+
+
+def test_pairs_are_those_of_faiss_and_scikit_learn() -> None:
+    x = RNG.integers(-6, 7, size=(900, 12)).astype(np.float32)  # whole numbers: float32 is exact too
+    tau = 9.0
+    (near,) = search_pairs(x, [tau]).near
+    index = faiss.IndexFlatL2(12)
+    index.add(x)
+    limits, _, _ = index.range_search(x, np.nextafter(np.float32(tau**2), np.float32(np.inf)))
+    np.testing.assert_array_equal(near.degrees, np.diff(limits.astype(np.int64)) - 1)
+    found = NearestNeighbors(radius=tau, algorithm="brute").fit(x).radius_neighbors(x, return_distance=False)
+    np.testing.assert_array_equal(near.degrees, [len(row) - 1 for row in found])

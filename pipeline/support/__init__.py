@@ -1,7 +1,7 @@
 """The ruler: near-duplicate search, estimators, tau rules and controls, for arrays from any sampler."""
 
 from pipeline.support.arz import support_bound
-from pipeline.support.batches import batch_collisions, half_collision
+from pipeline.support.batches import batch_collisions, half_collision, last_earlier
 from pipeline.support.candidates import Candidate, draw_candidates
 from pipeline.support.collisions import (
     Cluster,
@@ -36,6 +36,7 @@ __all__ = [
     "half_collision",
     "hill_numbers",
     "largest_clusters",
+    "last_earlier",
     "lower_bound_of_any_law",
     "power",
     "real_quantile",

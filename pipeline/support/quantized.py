@@ -41,11 +41,6 @@ class Rounding(NamedTuple):
         steps = (distance * (1 + _SLACK) + self.radius) / self.step
         return math.floor(min(steps * steps * (1 + _SLACK), self.largest)) if distance >= 0 else -1
 
-    def below(self, distance: float) -> int:
-        """Squares up to this belong to pairs no farther apart than `distance`."""
-        steps = (distance * (1 - _SLACK) - self.radius) / self.step
-        return math.floor(min(steps * steps * (1 - _SLACK), self.largest)) if steps >= 0 else -1
-
 
 class Quantized(NamedTuple):
     """x, (s, d) float32, as x - centre ~ step integers, and how far that is off.

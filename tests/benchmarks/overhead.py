@@ -25,6 +25,7 @@ from unittest import mock
 from pipeline.engine import execute
 from pipeline.engine.work import Context, Finished, run_trial
 from pipeline.progress import Silent
+from pipeline.store.run import Run
 from pipeline.study import Study
 from pipeline.trial import TrialConfig
 from tests.benchmarks.timing import Figure, load
@@ -79,7 +80,8 @@ def run() -> Iterator[Figure]:
     """Milliseconds per trial with the mirror off and on, and where the driver spends them."""
     study = _study(TRIALS)
     trials = study.trials()
-    bench = execute.prepare(study, trials[:1], "ray", None, None)
+    with tempfile.TemporaryDirectory() as runs:
+        bench = execute.prepare(study, trials[:1], "ray", None, None, Run(f"{runs}/{study.study}"))
     real = run_trial(next(iter(bench.contexts.values())), trials[0])
     assert real.status == "completed", real.error
     rows = {table: len(r) for table, r in real.tables.items()}

@@ -134,6 +134,8 @@ def search_tile(
     """Search the pairs of `rows` with `columns`: the same range, or one that comes after it."""
     device = torch.device(device)
     side = min(block or (CUDA_BLOCK if device.type == "cuda" else CPU_BLOCK), len(rows))
+    if device.type != "cpu":
+        side = -(-side // 32) * 32  # CUDA multiplies integers in whole tiles only
     search = _Search(quantized, rows, columns, taus, closest)
     own = threading.local()
     all_blocks: list[Blocks] = []

@@ -33,7 +33,9 @@ class Memberships(NamedTuple):
     covered: np.ndarray
 
 
-def precision_recall(real: np.ndarray, generated: np.ndarray, neighbours: int = 3) -> PrecisionRecall:
+def precision_recall(
+    real: np.ndarray, generated: np.ndarray, neighbours: int = 3, real_radius: np.ndarray | None = None
+) -> PrecisionRecall:
     """Compare (n, d) real and (m, d) generated points, floats, by balls B(x) that reach x's k-th neighbour.
 
     With k = `neighbours`, counted within x's own set without x itself, and closed balls:
@@ -43,9 +45,10 @@ def precision_recall(real: np.ndarray, generated: np.ndarray, neighbours: int = 
         coverage   fraction of B(real) that hold a generated point
     Closed balls (Naeem et al.'s code has open ones) keep points that repeat themselves, whose balls have
     radius 0, inside their own balls. Exact: see `distances.py`; the same for every order of the points.
+    real_radius: `radii(real, neighbours)`, where one real set judges many samples and they are known.
     Raises ValueError for NaN or infinity, for unequal d, and unless both sets have more than k points.
     """
-    found = memberships(real, generated, neighbours)
+    found = memberships(real, generated, neighbours, real_radius)
     return PrecisionRecall(
         float((found.real_balls > 0).mean()),
         float(found.recalled.mean()),
@@ -54,7 +57,9 @@ def precision_recall(real: np.ndarray, generated: np.ndarray, neighbours: int = 
     )
 
 
-def memberships(real: np.ndarray, generated: np.ndarray, neighbours: int = 3) -> Memberships:
+def memberships(
+    real: np.ndarray, generated: np.ndarray, neighbours: int = 3, real_radius: np.ndarray | None = None
+) -> Memberships:
     """What `precision_recall` averages, of the same arguments."""
     real, generated = checked_together(real=real, generated=generated)
     if not 1 <= neighbours < min(len(real), len(generated)):
@@ -62,7 +67,8 @@ def memberships(real: np.ndarray, generated: np.ndarray, neighbours: int = 3) ->
             f"balls to neighbour {neighbours} need more points than that in each set, "
             f"not {len(real)} real and {len(generated)} generated"
         )
-    real_radius, generated_radius = radii(real, neighbours), radii(generated, neighbours)
+    real_radius = radii(real, neighbours) if real_radius is None else real_radius
+    generated_radius = radii(generated, neighbours)
     real_balls = np.zeros(len(generated), np.int64)
     covered, recalled = np.zeros(len(real), bool), np.zeros(len(real), bool)
     for block in blocks(real, generated):

@@ -197,7 +197,7 @@ def quality(subject: Subject, ruler: Ruler, data: DataSet, train: np.ndarray | N
             "samples": len(generated),
             "reference_samples": len(real),
             "neighbours": NEIGHBOURS,
-            **precision_recall(real, generated, NEIGHBOURS)._asdict(),
+            **precision_recall(real, generated, NEIGHBOURS, ruler.radii)._asdict(),
             **dict(zip(("kid", "kid_standard_error"), kid(real, generated), strict=True)),
             "fid": fid(real[some], generated[some]),
             # Cosines of what sets images apart: of the images themselves they would nearly all be 1.

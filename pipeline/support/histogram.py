@@ -48,32 +48,36 @@ def histogram(counts: np.ndarray, quantized: Quantized, closest: Closest) -> Pai
         known[some] = np.einsum("nd,nd->n", difference, difference)
     counts -= np.bincount(known.astype(np.float32).view(np.int32) >> SHIFT, minlength=RAW_BINS)
     shift = 2 * int(math.log2(quantized.coarse.step)) << BITS
-    exact = np.array([_bin(d) for d in closest.distance], np.int64)
-    last = int(exact[-1]) if len(exact) else _bin(0.0)
+    least = int(_bins(np.zeros(1))[0])
+    exact = _bins(closest.distance)
+    last = int(exact[-1]) if len(exact) else least
     rest = np.flatnonzero(counts)
-    elsewhere = np.where(rest > 0, rest + shift, _bin(0.0))
+    elsewhere = np.where(rest > 0, rest + shift, least)
     # Every other pair is at least as far apart as the last of the closest.
     bins = np.concatenate([exact, np.maximum(elsewhere, last)])
     occupied, where = np.unique(bins, return_inverse=True)
     weights = np.concatenate([np.ones(len(exact), np.int64), counts[rest]])
     total = np.zeros(len(occupied), np.int64)
     np.add.at(total, where, weights)
-    low = np.array([math.sqrt(_edge(int(b))) if b > _bin(0.0) else 0.0 for b in occupied])
-    high = np.array([math.sqrt(_edge(int(b) + 1)) for b in occupied])
+    low = np.where(occupied > least, np.sqrt(_edges(occupied)), 0.0)
     everything = len(rest) == 0
     exact_below = math.inf if everything else (float(closest.distance[-1]) if len(exact) else 0.0)
-    return PairHistogram(low, high, total, exact_below, quantized.coarse.radius)
+    return PairHistogram(low, np.sqrt(_edges(occupied + 1)), total, exact_below, quantized.coarse.radius)
 
 
-def _bin(distance: float) -> int:
-    """Bin of a distance, numbered as `_leading_bits` does for a float32 square; small ones share one."""
-    mantissa, exponent = math.frexp(max(distance * distance, 2.0**-200))
-    b = ((exponent - 1 + 127) << BITS) + int((mantissa * 2 - 1) * (1 << BITS))
+def _bins(distance: np.ndarray) -> np.ndarray:
+    """Bins of distances, numbered as by the leading bits of a float32 square; small ones share one."""
+    mantissa, exponent = np.frexp(np.maximum(distance * distance, 2.0**-200))
+    bins = ((exponent.astype(np.int64) - 1 + 127) << BITS) + ((mantissa * 2 - 1) * (1 << BITS)).astype(
+        np.int64
+    )
     # Squaring rounds: sqrt(3) squared is less than 3.
-    return b + 1 if distance >= math.sqrt(_edge(b + 1)) else b
+    above: np.ndarray = bins + (distance >= np.sqrt(_edges(bins + 1)))
+    return above
 
 
-def _edge(b: int) -> float:
-    """Lower edge of a bin, squared."""
-    exponent, part = divmod(b, 1 << BITS)
-    return math.ldexp(1 + part / (1 << BITS), exponent - 127)
+def _edges(bins: np.ndarray) -> np.ndarray:
+    """Lower edges of bins, squared."""
+    exponent, part = np.divmod(bins, 1 << BITS)
+    edges: np.ndarray = np.ldexp(1 + part / (1 << BITS), exponent - 127)
+    return edges

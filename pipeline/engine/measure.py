@@ -31,7 +31,7 @@ CLUSTERS_SHOWN = 10
 GRID = 64
 NEIGHBOURS = 3  # Kynkaanniemi et al. 2019
 REAL_PAIRS = 10  # candidates of real images for each of a generator's
-SPECTRAL = 2000  # samples at most for what needs singular values
+SOME = 2000  # samples at most for what needs singular values or a search of all training images
 
 
 class Ruler(NamedTuple):
@@ -189,7 +189,7 @@ def quality(subject: Subject, ruler: Ruler, data: DataSet, train: np.ndarray | N
     """
     real = ruler.held_out
     generated = subject.embedded(ruler)[: len(real)]
-    some = slice(None, SPECTRAL)
+    some = slice(None, SOME)
     # Sums of products come in an order that depends on the number of threads, and so do their last bits.
     with threadpool_limits(1, "blas"):
         row = {
@@ -206,12 +206,12 @@ def quality(subject: Subject, ruler: Ruler, data: DataSet, train: np.ndarray | N
         }
     if train is not None:
         seen = ruler.train[train]
-        copying = data_copying(seen, real, generated)
-        row |= {"data_copying": copying.z, "authenticity": authenticity(seen, generated)}
+        copying = data_copying(seen, real[some], generated[some])
+        row |= {"data_copying": copying.z, "authenticity": authenticity(seen, generated[some])}
         # Equally many references on both sides, so that neither is nearer only by being larger.
         count = min(len(train), len(real))
-        row["nearest_train_median"] = float(np.median(nearest(generated, seen[:count])[1]))
-        row["nearest_held_out_median"] = float(np.median(nearest(generated, real[:count])[1]))
+        row["nearest_train_median"] = float(np.median(nearest(generated[some], seen[:count])[1]))
+        row["nearest_held_out_median"] = float(np.median(nearest(generated[some], real[:count])[1]))
     return row
 
 

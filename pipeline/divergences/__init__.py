@@ -4,7 +4,13 @@ from pipeline.divergences.balls import in_balls, radii
 from pipeline.divergences.cells import cell_of, k_means
 from pipeline.divergences.fid import fid
 from pipeline.divergences.kid import KID, kid
-from pipeline.divergences.memorization import DataCopying, authenticity, data_copying, mann_whitney_z
+from pipeline.divergences.memorization import (
+    OCCUPANCY,
+    DataCopying,
+    authenticity,
+    data_copying,
+    mann_whitney_z,
+)
 from pipeline.divergences.ndb import NDB, ndb
 from pipeline.divergences.nearest import nearest
 from pipeline.divergences.precision_recall import (
@@ -19,6 +25,7 @@ from pipeline.divergences.vendi import vendi, vendi_of
 __all__ = [
     "KID",
     "NDB",
+    "OCCUPANCY",
     "DataCopying",
     "Memberships",
     "PrecisionRecall",

@@ -33,5 +33,5 @@ def fitted(options: EmbeddingOptions, data: DataSet, run: Run) -> Fitted:
             options, data.train, data.train_labels, data.held_out, data.held_out_labels
         )
     except ValueError as error:
-        raise InputError(f"measure.embeddings: {options.label}: {error}") from None
+        raise InputError(f"measure.embeddings: {error}") from None
     return Fitted(key, embedding, embeddings.save(embedding), bool(embedding.state))

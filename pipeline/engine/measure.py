@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 from pipeline import support
 from pipeline.datasets import DataSet
 from pipeline.divergences import (
+    OCCUPANCY,
     authenticity,
     data_copying,
     fid,
@@ -206,8 +207,9 @@ def quality(subject: Subject, ruler: Ruler, data: DataSet, train: np.ndarray | N
         }
     if train is not None:
         seen = ruler.train[train]
-        copying = data_copying(seen, real[some], generated[some])
-        row |= {"data_copying": copying.z, "authenticity": authenticity(seen, generated[some])}
+        if min(len(real), len(generated)) >= OCCUPANCY and len(seen) > 1:
+            row["data_copying"] = data_copying(seen, real[some], generated[some]).z
+            row["authenticity"] = authenticity(seen, generated[some])
         # Equally many references on both sides, so that neither is nearer only by being larger.
         count = min(len(train), len(real))
         row["nearest_train_median"] = float(np.median(nearest(generated[some], seen[:count])[1]))

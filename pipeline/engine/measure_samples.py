@@ -108,7 +108,8 @@ def summary(found: dict[str, Any]) -> list[tuple[str, str]]:
     ]  # fmt: skip
     if "n2_real" in found:
         real = _interval(found["n2_real"], found["n2_real_low"], found["n2_real_high"])
-        quality = ", ".join(f"{key} {found[key]:.3f}" for key in PrecisionRecall._fields)
+        known = [key for key in PrecisionRecall._fields if found[key] is not None]
+        quality = ", ".join(f"{key} {found[key]:.3f}" for key in known) or "too few samples"
         lines += [
             ("the same of the real", f"{real}, {found['reference_samples']:,} samples"),
             ("ratio to real", _number(found["ratio_to_real"])),
@@ -155,11 +156,14 @@ def _beside_reference(
     (near,) = support.search_pairs(real, [tau]).near
     of_real = support.support_size(near.degrees, near.labels)
     count = min(len(real), len(vectors))
+    quality: PrecisionRecall | None = None
+    if count > NEIGHBOURS:  # of fewer there are no balls
+        quality = precision_recall(real[:count], vectors[:count], NEIGHBOURS)
     return {
         "reference_samples": len(real),
         "n2_real": of_real.n2,
         "n2_real_low": of_real.n2_low,
         "n2_real_high": of_real.n2_high,
         "ratio_to_real": size.n2 / of_real.n2 if size.n2 and of_real.n2 else None,
-        **precision_recall(real[:count], vectors[:count], NEIGHBOURS)._asdict(),
+        **(quality._asdict() if quality else dict.fromkeys(PrecisionRecall._fields)),
     }

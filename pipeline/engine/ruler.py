@@ -72,6 +72,12 @@ def _ruler(options: MeasureOptions, data: DataSet, embedding: Embedding, labels:
         taus = support.real_quantiles(held_out, ladder) if ladder else []
     except ValueError as error:
         raise InputError(f"measure.tau: {error}") from None
+    cells = max(1, min(CELLS, len(held_out) // 10))
+    try:
+        centres = k_means(train[:CELL_IMAGES], cells, stream(data.fingerprint, "cells"))
+        balls = radii(held_out, NEIGHBOURS)
+    except ValueError as error:
+        raise InputError(f"measure: {data.name} is too small a set to judge quality by: {error}") from None
     return Ruler(
         embedding,
         {options.tau_rule(): tau, **dict(zip(rules, taus, strict=True))},
@@ -79,8 +85,8 @@ def _ruler(options: MeasureOptions, data: DataSet, embedding: Embedding, labels:
         options.review_pairs,
         held_out,
         train,
-        k_means(train[:CELL_IMAGES], min(CELLS, len(held_out) // 10), stream(data.fingerprint, "cells")),
-        radii(held_out, NEIGHBOURS),
+        centres,
+        balls,
         {},
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from pipeline.engine.engines import Engine, Task
+from pipeline.errors import InputError
 from pipeline.support.pairs import PairSearch, Tile, checked, join, search_tile, tiles
 from pipeline.support.quantized import Quantized, quantize
 
@@ -20,7 +21,7 @@ def search_tiles(
 ) -> PairSearch:
     """`support.search_pairs(x, taus, closest=…)` with the same result, tile by tile as tasks of an engine.
 
-    x: (s, d) float32, sent to each machine once. Raises RuntimeError for a tile whose workers died again and
+    x: (s, d) float32, sent to each machine once. Raises InputError for a tile whose workers died again and
     again.
     """
     quantized = quantize(checked(x))
@@ -34,7 +35,7 @@ def search_tiles(
         for batch in worker.run(_tile, tasks):
             for done in batch:
                 if done.lost:
-                    raise RuntimeError(f"tile {done.task.key}: {done.lost}: {done.reason}")
+                    raise InputError(f"pair search, tile {done.task.key}: {done.lost}: {done.reason}")
                 yield done.value
 
     return join(quantized, taus, closest, parts())

@@ -104,7 +104,7 @@ def interval(degrees: np.ndarray, confidence: float = 0.95) -> tuple[float, floa
     pairs = s * (s - 1) / 2
     count = float(degrees.sum()) / 2
     if count == 0:
-        return pairs / -np.log(1 - confidence), None, "lower_bound"
+        return max(1.0, pairs / -np.log(1 - confidence)), None, "lower_bound"
     p2 = count / pairs
     triples = float((degrees * (degrees - 1)).sum()) / (s * (s - 1) * (s - 2)) if s > 2 else p2**2
     uneven = 4 * (s - 2) * max(triples - p2**2, 0.0) / (s * (s - 1) * p2**2)

@@ -195,10 +195,6 @@ def test_a_head_that_goes_away_is_given_up(
     assert time.monotonic() - began < 10
 
 
-CLI = ROOT / "pipeline" / "cli.py"
-
-
-@pytest.mark.skipif(not CLI.exists(), reason="there is no command line yet")
 @pytest.mark.usefixtures("token")
 def test_birthday_submit_end_to_end(ray_head: RunningHead, study_file: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pipeline.cli", "submit", str(study_file), "--address", ray_head.address]

@@ -15,8 +15,6 @@ PARTS = ("", ".datasets", ".models", ".transforms", ".transforms.functional")
 @pytest.fixture(scope="session")
 def torch_fidelity() -> SimpleNamespace:
     """torch-fidelity's KID and FID of arrays. Its networks, unused here, want a torchvision to import."""
-    if find_spec("torch_fidelity") is None:
-        pytest.skip("torch-fidelity is not installed")
     with pytest.MonkeyPatch.context() as patch:
         if find_spec("torchvision") is None:
             for part in PARTS:

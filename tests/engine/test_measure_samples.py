@@ -125,3 +125,16 @@ def test_tiles_of_an_engine_are_the_whole(local_ray: None) -> None:
         for near, other in zip(whole.near, parts.near, strict=True):
             for a, b in zip(near, other, strict=True):
                 np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("samples", [2, 3, 4])
+def test_hardly_any_samples(birthday: Command, files: Path, samples: int) -> None:
+    np.save(files / "few.npy", np.eye(4)[:samples])
+    words = ["measure-samples", files / "few.npy", "--reference", files / "few.npy", "--tau", "0.1"]
+    said = birthday(*words, "--json")
+    assert (said.code, said.err) == (0, "")
+    found = json.loads(said.out)
+    assert found["n2"] is None
+    assert found["n2_low"] >= 1
+    assert (found["precision"] is None) == (samples < 4)
+    assert birthday(*words).code == 0

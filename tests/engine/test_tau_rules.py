@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from pipeline import InputError, run
 from pipeline.engine.execute import measure
@@ -53,3 +54,19 @@ def test_augmentation_and_fixed_taus(runs: Path) -> None:
         (tau,) = set(found.table("collisions")["tau"])
         # Half of the black pixels' noise is clipped away.
         assert 0.7 * check <= tau <= check
+
+
+def test_fewer_samples_than_a_copying_test_needs(runs: Path) -> None:
+    found = run(study(TINY, *ONE, "measure.samples=10"), runs, engine="inline", mirror=False)
+    assert set(found.table("trials")["status"]) == {"completed"}
+    assert found.table("quality")["data_copying"].isna().all()
+
+
+def test_a_folder_of_hardly_any_images(runs: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for k in range(20):
+        Image.fromarray(rng.integers(0, 256, (8, 8), dtype=np.uint8)).save(tmp_path / f"{k}.png")
+    folder = f"base.dataset={{name: image_folder, path: {tmp_path}, size: 8, channels: 1}}"
+    few = [folder, "base.train_samples=10", "controls={}", "measure.tau={rule: fixed, value: 1.0}"]
+    found = run(study(TINY, *ONE, *few), runs, engine="inline", mirror=False)
+    assert set(found.table("trials")["status"]) == {"completed"}

@@ -35,7 +35,6 @@ def listed(root: Path) -> np.ndarray:
 
 
 def centred_directions(images: np.ndarray) -> np.ndarray:
-    pytest.importorskip("efficientnet_lite_pytorch")
     embed = fit(EfficientNetLite0(name="efficientnet_lite0"), images[:2], None, images[:2], None)
     x = embed(images)
     x = x - x.mean(0, dtype=np.float64)

@@ -40,8 +40,6 @@ def flat(samples: np.ndarray) -> np.ndarray:
 
 def fitted(written: object, images: np.ndarray, labels: np.ndarray | None) -> Embedding:
     options = OPTIONS.validate_python(written)
-    if options.name == "efficientnet_lite0":
-        pytest.importorskip("efficientnet_lite_pytorch")
     held_out_labels = None if labels is None else labels[300:400]
     return fit(
         options,

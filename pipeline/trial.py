@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from pipeline.options import (
+    PARTS,
     Count,
     DatasetOptions,
     DiscriminatorOptions,
+    Gan,
     GeneratorOptions,
     ObjectiveOptions,
     Options,
+    Regularizers,
+    SystemOptions,
     TrainingOptions,
 )
 
@@ -24,16 +29,51 @@ SEMANTICS = 1
 
 
 class TrialConfig(Options):
-    """Everything that a trial's numbers depend on. Where it runs is not part of it."""
+    """Everything that a trial's numbers depend on. Where it runs is not part of it.
 
-    system: Literal["gan"] = "gan"
+    A system may be given by name or by its options. The parts that it does not play with are None.
+    """
+
+    system: SystemOptions = Gan(name="gan")
     dataset: DatasetOptions
-    generator: GeneratorOptions
-    discriminator: DiscriminatorOptions
-    objective: ObjectiveOptions
+    generator: GeneratorOptions | None = None
+    discriminator: DiscriminatorOptions | None = None
+    objective: ObjectiveOptions | None = None
+    regularizers: Regularizers = Regularizers()
     train_samples: Count
     training: TrainingOptions = TrainingOptions()
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _system_by_name(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "system" in data:
+            system = data["system"]
+            if isinstance(system, str):
+                return {**data, "system": {"name": system}}
+            if isinstance(system, dict) and "name" not in system:
+                return {**data, "system": {"name": "gan", **system}}
+        return data
+
+    @model_validator(mode="after")
+    def _parts_of_the_system(self) -> TrialConfig:
+        for part in PARTS:
+            value = getattr(self, part)
+            given = value != Regularizers() if part == "regularizers" else value is not None
+            needed = part in self.system.takes
+            if given and not needed:
+                raise PydanticCustomError(
+                    "no_such_part",
+                    "{part}: system {system} has none; leave it out",
+                    {"part": part, "system": self.system.name},
+                )
+            if needed and not given and part != "regularizers":
+                raise PydanticCustomError(
+                    "missing_part",
+                    "{part}: required key is missing: system {system} needs it",
+                    {"part": part, "system": self.system.name},
+                )
+        return self
 
     @property
     def id(self) -> str:
@@ -42,6 +82,12 @@ class TrialConfig(Options):
         Values equal to their default are left out, so a field added later at its default keeps old ids.
         """
         return content_hash({"semantics": SEMANTICS, **self.model_dump(mode="json", exclude_defaults=True)})
+
+    @property
+    def latent_dim(self) -> int:
+        """Of the generator that the system plays with."""
+        assert self.generator is not None
+        return self.generator.latent_dim
 
     def flat(self) -> dict[str, Any]:
         """Dotted key -> value for every field, defaults included: the trial's resolved axes."""

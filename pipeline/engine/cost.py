@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from pipeline.systems import Players, make_system
+from pipeline.networks.parameters import trained
+from pipeline.systems import Batch, Players, make_system
 from pipeline.trial import TrialConfig
 
 # Seconds of one update of a player beyond its arithmetic, and the arithmetic that small convolutions reach,
@@ -15,34 +14,46 @@ from pipeline.trial import TrialConfig
 # other CPU cores.
 SECONDS_PER_UPDATE = 2.2e-3
 FLOPS_PER_SECOND = 5.5e10
+# Of no system's warm-up.
+ORDINARY_STEP = 499
 
 
 def flops_per_step(trial: TrialConfig, sample_shape: tuple[int, ...]) -> float:
-    """Floating-point operations of one training step, from forward passes counted on tensors without memory.
-
-    A backward pass costs about two forward ones; a gradient penalty about six of the discriminator's.
+    """Floating-point operations of one ordinary training step: forward and backward passes of all its moves,
+    counted on tensors without memory.
     """
     game = make_system(trial, sample_shape)
-    size = trial.training.batch_size
-    players: Players = {p: dict(network.named_parameters()) for p, network in game.networks.items()}
-    with torch.no_grad(), torch.device("meta"):
-        generator = _flops(lambda: game.generate(players, torch.empty(size, game.latent_dim)))
-        discriminator = _flops(lambda: game.score(players, torch.empty(size, *sample_shape)))
-    penalty = 6 * discriminator if trial.objective.name == "wgan_gp" else 0
-    update = generator + 2 * 3 * discriminator + penalty
-    return trial.training.discriminator_steps * update + 3 * (generator + discriminator)
+    rows = trial.training.batch_size * game.pack
+    with torch.device("meta"):
+        players: Players = {
+            name: {**dict(network.named_parameters()), **dict(network.named_buffers())}
+            for name, network in game.networks.items()
+        }
+        batch = Batch(
+            torch.empty(rows, *sample_shape),
+            torch.empty(rows, game.latent_dim),
+            torch.empty(rows, dtype=torch.int64),
+            {name: torch.empty(rows, *draw.shape) for name, draw in game.draws.items()},
+            torch.empty(()),
+        )
 
-
-def _flops(forward: Callable[[], object]) -> float:
-    with FlopCounterMode(display=False) as counter:
-        forward()
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        for name in game.turns(ORDINARY_STEP) if game.moves else ():
+            moved, loss_of = game.moves[name]
+            tensors = [tensor for player in moved for tensor in trained(players[player])]
+            torch.autograd.grad(loss_of(players, batch), tensors)
     return float(counter.get_total_flops())
 
 
 def predicted_seconds(trial: TrialConfig, sample_shape: tuple[int, ...]) -> float:
     """Training time of a trial on one CPU core."""
-    # The gradient penalty differentiates twice, which doubles the discriminator's calls.
-    calls = 2 if trial.objective.name == "wgan_gp" else 1
-    updates = trial.training.discriminator_steps * calls + 1
+    game = make_system(trial, sample_shape)
+    if not game.moves:
+        return 0.0
+    # A penalty differentiates twice, which doubles the calls of the discriminator's updates.
+    twice = trial.objective is not None and trial.objective.name == "wgan_gp"
+    twice = twice or trial.regularizers.r1 > 0 or trial.regularizers.dragan > 0
+    turns = game.turns(ORDINARY_STEP)
+    updates = len(turns) + (turns.count("discriminator") if twice else 0)
     step = updates * SECONDS_PER_UPDATE + flops_per_step(trial, sample_shape) / FLOPS_PER_SECOND
     return trial.training.steps * step

@@ -31,17 +31,16 @@ def load_data(trials: list[TrialConfig], data_root: Path | None) -> dict[str, Da
             found[key] = datasets.load(trial.dataset, data_root)
         data = found[key]
         data.subset(trial.train_samples, trial.seed)
-        shape = content_hash(
-            trial.model_dump(mode="json", include={"dataset", "generator", "discriminator", "objective"})
-        )
+        shape = content_hash(trial.model_dump(mode="json", exclude={"training", "train_samples", "seed"}))
         if shape not in checked:
             checked.add(shape)
             try:
                 make_system(trial, data.sample_shape)
             except ValueError as error:
+                parts = [trial.generator, trial.discriminator]
+                networks = " and ".join(p.name for p in parts if p) or "its own networks"
                 raise InputError(
-                    f"dataset {trial.dataset.name!r} with generator {trial.generator.name!r} "
-                    f"and discriminator {trial.discriminator.name!r}: {error}"
+                    f"dataset {trial.dataset.name!r} with system {trial.system.name!r} and {networks}: {error}"
                 ) from None
     return found
 

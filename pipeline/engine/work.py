@@ -58,15 +58,16 @@ def run_trial(context: Context, trial: TrialConfig) -> Finished:
         chosen = context.data.subset(trial.train_samples, trial.seed)
         subset = context.data.train[chosen]
         with exact_float32(context.threads):
-            result = train(trial, subset, context.data.held_out, torch.device(context.device))
+            labels = None if context.data.train_labels is None else context.data.train_labels[chosen]
+            result = train(trial, subset, context.data.held_out, torch.device(context.device), labels)
             row.update(
                 status=result.status,
                 error=result.error,
                 steps_done=result.steps_done,
                 images_per_second=result.images_per_second,
                 train_seconds=time.perf_counter() - clock,
-                discriminator_params=count(result.system.networks["discriminator"]),
-                generator_params=count(result.system.networks["generator"]),
+                discriminator_params=_params(result.system, result.system.discriminators),
+                generator_params=_params(result.system, result.system.generators),
             )
             tables["curves"] = [
                 {"trial_id": trial.id, "step": step, "metric": metric, "value": value}
@@ -150,7 +151,7 @@ def _measured(
 ) -> Rows:
     tables: Rows = {}
     count = max(ruler.samples for ruler in context.rulers)
-    samples = sample(game.networks["generator"], players["generator"], game.latent_dim, count, trial.id)
+    samples = sample(game, players, count, trial.id, context.data.held_out)
     if not np.isfinite(samples).all():
         raise FloatingPointError("the generator's samples hold NaN or infinity")
     for ruler in context.rulers:
@@ -185,18 +186,23 @@ def _one_line(error: BaseException) -> str:
 def _identity(trial: TrialConfig) -> dict[str, Any]:
     return {
         "trial_id": trial.id,
-        "system": trial.system,
+        "system": trial.system.name,
         "dataset": trial.dataset.name,
-        "generator": trial.generator.name,
-        "generator_width": trial.generator.width,
-        "latent_dim": trial.generator.latent_dim,
-        "discriminator": trial.discriminator.name,
-        "discriminator_width": trial.discriminator.width,
-        "objective": trial.objective.name,
+        "generator": trial.generator and trial.generator.name,
+        "generator_width": trial.generator and trial.generator.width,
+        "latent_dim": trial.generator and trial.generator.latent_dim,
+        "discriminator": trial.discriminator and trial.discriminator.name,
+        "discriminator_width": trial.discriminator and trial.discriminator.width,
+        "objective": trial.objective and trial.objective.name,
         "train_samples": trial.train_samples,
         "seed": trial.seed,
         "config": trial.model_dump_json(),
     }
+
+
+def _params(game: System, players: tuple[str, ...]) -> int | None:
+    """Trained scalars of these players together; None where there are none."""
+    return sum(count(game.networks[player]) for player in players if player in game.networks) or None
 
 
 def _pack(players: Players) -> bytes:

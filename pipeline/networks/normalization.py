@@ -15,6 +15,7 @@ class BatchNorm(nn.Module):
     `training/sampling.py`): averages kept during training describe a generator that no longer exists.
     """
 
+    couples_samples = True
     mean: Tensor
     var: Tensor
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.objectives.adversarial import hinge, minimax, nonsaturating
-from pipeline.objectives.objective import Objective
+from pipeline.objectives.objective import Draw, Inputs, Objective, Penalty
 from pipeline.objectives.wasserstein import wgan_clip, wgan_gp
 from pipeline.options import ObjectiveOptions
 
@@ -19,9 +19,10 @@ OBJECTIVES: dict[str, Callable[[Any], Objective]] = {
 }
 
 
-def objective(options: ObjectiveOptions) -> Objective:
-    """The objective that the options name."""
+def objective(options: ObjectiveOptions | None) -> Objective:
+    """The objective that the options name; a system that asks has one."""
+    assert options is not None
     return OBJECTIVES[options.name](options)
 
 
-__all__ = ["OBJECTIVES", "Objective", "objective"]
+__all__ = ["OBJECTIVES", "Draw", "Inputs", "Objective", "Penalty", "objective"]

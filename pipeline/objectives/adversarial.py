@@ -19,12 +19,12 @@ def discriminator_loss(real: Tensor, generated: Tensor) -> Tensor:
 
 def minimax(_: options.Minimax) -> Objective:
     """The generator minimises E log(1 - D(G(z))) (Goodfellow et al. 2014, equation 1)."""
-    return Objective(discriminator_loss, lambda generated: -softplus(generated).mean(), torch.sigmoid)
+    return Objective(discriminator_loss, lambda generated, _: -softplus(generated).mean(), torch.sigmoid)
 
 
 def nonsaturating(_: options.NonSaturating) -> Objective:
     """The generator minimises -E log D(G(z)) (Goodfellow et al. 2014, section 3)."""
-    return Objective(discriminator_loss, lambda generated: softplus(-generated).mean(), torch.sigmoid)
+    return Objective(discriminator_loss, lambda generated, _: softplus(-generated).mean(), torch.sigmoid)
 
 
 def hinge(_: options.Hinge) -> Objective:
@@ -33,6 +33,6 @@ def hinge(_: options.Hinge) -> Objective:
     """
     return Objective(
         lambda real, generated: relu(1 - real).mean() + relu(1 + generated).mean(),
-        lambda generated: -generated.mean(),
+        lambda generated, _: -generated.mean(),
         lambda value: value,
     )

@@ -11,4 +11,5 @@ from pipeline.options.images import *  # noqa: F403
 from pipeline.options.networks import *  # noqa: F403
 from pipeline.options.objectives import *  # noqa: F403
 from pipeline.options.synthetic import *  # noqa: F403
+from pipeline.options.systems import *  # noqa: F403
 from pipeline.options.training import *  # noqa: F403

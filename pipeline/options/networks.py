@@ -1,4 +1,4 @@
-"""Generators and discriminators."""
+"""Generators, discriminators and encoders. Width and depth are free on each side."""
 
 from __future__ import annotations
 
@@ -9,20 +9,27 @@ from pydantic import Field
 from pipeline.options.base import Count, Options
 
 Normalization = Literal["auto", "batch", "layer", "none"]
+# Convolutions that halve or double the image, innermost first; None: as many as the image allows.
+Depth = Annotated[int, Field(ge=1, le=12)] | None
+# 4x4 kernels as in the PyTorch DCGAN, 5x5 as in the original and in DCGAN-tensorflow.
+Kernel = Literal[4, 5]
 
 
 class DcganGenerator(Options):
     """Radford, Metz, Chintala 2016: transposed convolutions; `width` channels before the image, doubling
-    inwards.
+    inwards. `depth` counts them; beyond what the image's size allows they keep it.
     """
 
     name: Literal["dcgan"]
     width: Count = 64
     latent_dim: Count = 100
+    depth: Depth = None
+    kernel: Kernel = 4
 
 
 class DcganDiscriminator(Options):
     """Radford, Metz, Chintala 2016: strided convolutions; `width` channels after the image, doubling inwards.
+    `depth` counts them; beyond what the image's size allows they keep it.
 
     `normalization: auto` is batch norm as published, and layer norm where the objective penalises per-sample
     gradients (Gulrajani et al. 2017, section 4).
@@ -31,6 +38,8 @@ class DcganDiscriminator(Options):
     name: Literal["dcgan"]
     width: Count = 64
     normalization: Normalization = "auto"
+    depth: Depth = None
+    kernel: Kernel = 4
 
 
 class MlpGenerator(Options):
@@ -44,7 +53,28 @@ class MlpGenerator(Options):
 
 
 class MlpDiscriminator(Options):
-    """Fully connected: `depth` hidden layers of `width` units."""
+    """Fully connected: `depth` hidden layers of `width` units, leaky ReLU or maxout over five pieces (as in
+    VEEGAN's and PacGAN's rings and grids).
+    """
+
+    name: Literal["mlp"]
+    width: Count = 128
+    depth: Count = 3
+    activation: Literal["leaky_relu", "maxout"] = "leaky_relu"
+
+
+class DcganEncoder(Options):
+    """The DCGAN discriminator's convolutions, with a vector as output."""
+
+    name: Literal["dcgan"]
+    width: Count = 64
+    normalization: Literal["batch", "none"] = "batch"
+    depth: Depth = None
+    kernel: Kernel = 4
+
+
+class MlpEncoder(Options):
+    """Fully connected: `depth` hidden layers of `width` units, with a vector as output."""
 
     name: Literal["mlp"]
     width: Count = 128
@@ -53,3 +83,4 @@ class MlpDiscriminator(Options):
 
 GeneratorOptions = Annotated[DcganGenerator | MlpGenerator, Field(discriminator="name")]
 DiscriminatorOptions = Annotated[DcganDiscriminator | MlpDiscriminator, Field(discriminator="name")]
+EncoderOptions = Annotated[DcganEncoder | MlpEncoder, Field(discriminator="name")]

@@ -44,3 +44,21 @@ class Hinge(Options):
 ObjectiveOptions = Annotated[
     Minimax | NonSaturating | WassersteinClip | WassersteinPenalty | Hinge, Field(discriminator="name")
 ]
+
+# --- regularisers, which go with any objective -----------------------------------------------------------
+
+
+class Regularizers(Options):
+    """What restrains the discriminator, beside its objective. Each is off at its default.
+
+    spectral_norm: its layers divided by their largest singular values (Miyato et al. 2018). r1: weight
+    gamma/2 of the squared gradient at real samples (Mescheder, Geiger, Nowozin 2018). dragan: weight of the
+    gradient penalty around real samples (Kodali et al. 2017). instance_noise: standard deviation, falling
+    linearly to 0, of Gaussian noise on all that the discriminator sees (Sønderby et al. 2017; Arjovsky &
+    Bottou 2017).
+    """
+
+    spectral_norm: bool = False
+    r1: NonNegative = 0.0
+    dragan: NonNegative = 0.0
+    instance_noise: NonNegative = 0.0

@@ -25,6 +25,8 @@ class TrainingOptions(Options):
     ]
     discriminator_steps: Count = 1
     ticks: Count = 20
+    # Decay of an average of the generator's parameters over steps, from which samples are then drawn.
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = None
 
     @model_validator(mode="before")
     @classmethod

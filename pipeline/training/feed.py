@@ -1,19 +1,24 @@
-"""What the loop draws: batches of real samples, latents and uniforms, each from its own stream."""
+"""What the loop draws: batches of real samples, latents and whatever else a system asks for, each from its own
+stream.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.objectives import Draw
 from pipeline.seeds import stream
 from pipeline.systems import Batch
 from pipeline.training.numerics import owned
 
-# Draws made and moved to the device at once. Streams are sequential, so the size changes no number.
-CHUNK = 64
+# Draws made and moved to the device at once, as many as fit. Streams are sequential, so the size changes no
+# number.
+CHUNK, CHUNK_NUMBERS = 64, 2**23
 
 
 def to_network(samples: Tensor) -> Tensor:
@@ -23,24 +28,45 @@ def to_network(samples: Tensor) -> Tensor:
     return samples
 
 
-def batches(real: Tensor, batch_size: int, latent_dim: int, trial_id: str) -> Iterator[Batch]:
-    """Endless batches. Real samples come in shuffled epochs: each is seen equally often, also when the batch
-    is larger than the training set. real: (n, *sample_shape) on the device of training.
+def batches(
+    real: Tensor, labels: Tensor, rows: int, latent_dim: int, draws: Mapping[str, Draw], trial_id: str
+) -> Iterator[Batch]:
+    """Endless batches of so many rows. Real samples come in shuffled epochs: each is seen equally often, also
+    when the batch is larger than the training set. real: (n, *sample_shape), labels: (n,), both on the device
+    of training. `progress` is for the loop to fill in.
     """
-    order = _epochs(len(real), batch_size, stream(trial_id, "data_order"))
-    latent_rng, uniform_rng = stream(trial_id, "training_latents"), stream(trial_id, "objective_uniform")
+    order = _epochs(len(real), rows, stream(trial_id, "data_order"))
+    latent_rng = stream(trial_id, "training_latents")
+    others = {name: stream(trial_id, name) for name in draws}
+    widest = max([latent_dim, *(math.prod(draw.shape) for draw in draws.values())])
+    chunk = max(1, min(CHUNK, CHUNK_NUMBERS // (rows * widest)))
+    nowhere = torch.zeros((), device=real.device)
     while True:
-        indices = owned(np.stack([next(order) for _ in range(CHUNK)]), real.device)
-        latents = owned(latent_rng.standard_normal((CHUNK, batch_size, latent_dim), np.float32), real.device)
-        uniforms = owned(uniform_rng.random((CHUNK, batch_size), np.float32), real.device)
-        for k in range(CHUNK):
-            yield Batch(to_network(real[indices[k]]), latents[k], uniforms[k])
+        indices = owned(np.stack([next(order) for _ in range(chunk)]), real.device)
+        latents = owned(latent_rng.standard_normal((chunk, rows, latent_dim), np.float32), real.device)
+        drawn = {
+            name: owned(numbers(rng, draws[name], (chunk, rows)), real.device) for name, rng in others.items()
+        }
+        for k in range(chunk):
+            yield Batch(
+                to_network(real[indices[k]]),
+                latents[k],
+                labels[indices[k]],
+                {name: values[k] for name, values in drawn.items()},
+                nowhere,
+            )
 
 
-def _epochs(count: int, batch_size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+def numbers(rng: np.random.Generator, draw: Draw, leading: tuple[int, ...]) -> np.ndarray:
+    """(*leading, *draw.shape) float32."""
+    shape = (*leading, *draw.shape)
+    return rng.standard_normal(shape, np.float32) if draw.kind == "normal" else rng.random(shape, np.float32)
+
+
+def _epochs(count: int, rows: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
     waiting = np.empty(0, np.int64)
     while True:
-        while len(waiting) < batch_size:
+        while len(waiting) < rows:
             waiting = np.concatenate([waiting, rng.permutation(count)])
-        yield waiting[:batch_size]
-        waiting = waiting[batch_size:]
+        yield waiting[:rows]
+        waiting = waiting[rows:]

@@ -10,20 +10,22 @@ import torch
 from torch import Tensor
 
 from pipeline.networks import parameters
-from pipeline.networks.parameters import Tree
+from pipeline.networks.parameters import Tree, trained
 from pipeline.options import TrainingOptions
 from pipeline.seeds import stream
-from pipeline.systems import Players, System, make_system
-from pipeline.training.feed import batches, to_network
+from pipeline.systems import Batch, Players, System, make_system
+from pipeline.training.feed import batches, numbers, to_network
 from pipeline.training.numerics import owned
 from pipeline.trial import TrialConfig
 
-# Samples on which the distinguishing gap is evaluated at every tick, the same ones throughout.
-GAP_SAMPLES = 256
+# Samples on which a system's measures are watched at every tick, the same ones throughout.
+WATCHED = 256
 
 
 class Trained(NamedTuple):
-    """players: trees on the device. curves: (step, metric, value). status: `completed` or `diverged`."""
+    """players: trees on the device, generators averaged where the trial asks for it. curves: (step, metric,
+    value). status: `completed` or `diverged`.
+    """
 
     system: System
     players: Players
@@ -31,54 +33,63 @@ class Trained(NamedTuple):
     status: str
     error: str | None
     steps_done: int
-    images_per_second: float  # real images shown to the discriminator
+    images_per_second: float  # real samples shown to anyone but the generator
 
 
-def train(trial: TrialConfig, real: np.ndarray, held_out: np.ndarray, device: torch.device) -> Trained:
+def train(
+    trial: TrialConfig,
+    real: np.ndarray,
+    held_out: np.ndarray,
+    device: torch.device,
+    labels: np.ndarray | None = None,
+) -> Trained:
     """Train one trial on its subset `real`; `held_out` is only looked at.
 
-    Both are uint8 (n, c, h, w) images or float32 (n, d) points. Losses, gradient norms and the distinguishing
-    gap are recorded at evenly spaced ticks; a loss or parameter that is not finite at a tick ends the trial
-    as `diverged`. Raises ValueError where the networks cannot take these samples.
+    Both are uint8 (n, c, h, w) images or float32 (n, d) points; labels: (n,) classes of `real`, if it has
+    any. Losses, gradient norms and what the system watches are recorded at evenly spaced ticks; what is not
+    finite at a tick ends the trial as `diverged`. A system without moves is what it is from the start.
+    Raises ValueError where the networks cannot take these samples.
     """
     game = make_system(trial, real.shape[1:])
     options = trial.training
-    players = {
-        name: parameters.initialise(network, stream(trial.id, f"initialise/{name}"), device)
-        for name, network in game.networks.items()
-    }
-    optimizers = {name: _optimizer(name, list(tree.values()), options) for name, tree in players.items()}
     data = owned(real, device)
-    feed = batches(data, options.batch_size, game.latent_dim, trial.id)
-    gaps = _gap_samples(data, owned(held_out, device), game, trial)
+    classes = owned(np.full(len(real), -1) if labels is None else labels, device)
+    players = _first_players(game, trial, data, device)
+    optimizers = {name: _optimizer(name, trained(tree), options) for name, tree in players.items()}
+    averages = _Averages(game, players, options.ema)
+    feed = batches(data, classes, options.batch_size * game.pack, game.latent_dim, game.draws, trial.id)
+    watched = _watched(game, data, owned(held_out, device), trial)
+    progress = torch.arange(options.steps, dtype=torch.float32, device=device) / options.steps
 
-    def update(player: str) -> Tensor:
-        tree = players[player]
-        loss = game.losses[player](players, next(feed))
-        for parameter, gradient in zip(
-            tree.values(), torch.autograd.grad(loss, list(tree.values())), strict=True
-        ):
+    def update(name: str, step: int) -> Tensor:
+        players_moved, loss_of = game.moves[name]
+        loss = loss_of(players, next(feed)._replace(progress=progress[step - 1]))
+        moved = [tensor for player in players_moved for tensor in trained(players[player])]
+        for parameter, gradient in zip(moved, torch.autograd.grad(loss, moved), strict=True):
             parameter.grad = gradient
-        optimizers[player].step()
-        if player in game.clips:
-            with torch.no_grad():
-                for parameter in tree.values():
-                    parameter.clamp_(-game.clips[player], game.clips[player])
+        with torch.no_grad():
+            for player in players_moved:
+                if player in game.rules:
+                    game.rules[player](players[player])
+                else:
+                    optimizers[player].step()
+                if player in game.after:
+                    game.after[player](players[player])
         return loss.detach()
 
     curves: list[tuple[int, str, float]] = []
-    status, error, step = "completed", None, 0
+    status, error, step, shown = "completed", None, 0, 0
     ticks = {round((k + 1) * options.steps / options.ticks) for k in range(options.ticks)}
+    losses: dict[str, Tensor] = {}
     start = time.perf_counter()
-    for step in range(1, options.steps + 1):
-        for _ in range(options.discriminator_steps):
-            discriminator_loss = update("discriminator")
-        generator_loss = update("generator")
+    for step in range(1, options.steps + 1) if game.moves else ():
+        for name in game.turns(step):
+            losses[f"{name}_loss"] = update(name, step)
+            shown += options.batch_size * game.pack * (name not in game.generators)
+        averages.follow(players)
         if step not in ticks:
             continue
-        metrics = {"discriminator_loss": discriminator_loss, "generator_loss": generator_loss}
-        metrics |= {f"{name}_gradient_norm": _gradient_norm(tree) for name, tree in players.items()}
-        metrics |= _distinguishing_gaps(game, players, gaps)
+        metrics = losses | _gradient_norms(players) | _watch(game, players, watched, progress[step - 1])
         values = torch.stack(list(metrics.values())).tolist()
         curves += [(step, name, value) for name, value in zip(metrics, values, strict=True)]
         broken = [name for name, value in zip(metrics, values, strict=True) if not np.isfinite(value)]
@@ -86,45 +97,87 @@ def train(trial: TrialConfig, real: np.ndarray, held_out: np.ndarray, device: to
             status, error = "diverged", f"{broken[0]} is not finite at step {step} of {options.steps}"
             break
     seconds = time.perf_counter() - start
-    shown = step * options.discriminator_steps * options.batch_size
-    return Trained(game, players, curves, status, error, step, shown / seconds)
+    return Trained(game, players | averages.trees, curves, status, error, step, shown / seconds)
+
+
+def _first_players(game: System, trial: TrialConfig, data: Tensor, device: torch.device) -> Players:
+    players = {
+        name: parameters.initialise(network, stream(trial.id, f"initialise/{name}"), device)
+        for name, network in game.networks.items()
+    }
+    if game.start is None:
+        return players
+    return game.start(players, to_network(data), stream(trial.id, "start"))
 
 
 def _optimizer(player: str, tensors: list[Tensor], o: TrainingOptions) -> torch.optim.Optimizer:
-    rate = o.generator_lr if player == "generator" else o.discriminator_lr
+    rate = o.discriminator_lr if player.startswith("discriminator") else o.generator_lr
     if o.optimizer == "rmsprop":
         return torch.optim.RMSprop(tensors, lr=rate)
     # Fused: one call for all tensors, the same arithmetic.
     return torch.optim.Adam(tensors, lr=rate, betas=(o.betas[0], o.betas[1]), fused=True)
 
 
-class _GapSamples(NamedTuple):
-    train: Tensor
-    held_out: Tensor
-    latents: Tensor
-
-
-def _gap_samples(train: Tensor, held_out: Tensor, game: System, trial: TrialConfig) -> _GapSamples:
-    latents = stream(trial.id, "gap_latents").standard_normal((GAP_SAMPLES, game.latent_dim), np.float32)
-    return _GapSamples(
-        to_network(train[:GAP_SAMPLES]),
-        to_network(held_out[:GAP_SAMPLES]),
-        owned(latents, train.device),
-    )
-
-
-@torch.no_grad()
-def _distinguishing_gaps(game: System, players: Players, samples: _GapSamples) -> dict[str, Tensor]:
-    """Mean measure on real minus mean on generated samples (Arora et al. 2017, definition 2), on training
-    images and on images never trained on: their difference is what the discriminator memorised.
+class _Averages:
+    """Exponential moving averages of the generators' trees over steps, with the usual warm-up of the decay,
+    min(decay, (1 + t) / (10 + t)), without which the first steps would weigh for ever.
     """
-    generated = game.score(players, game.generate(players, samples.latents)).mean()
+
+    def __init__(self, game: System, players: Players, decay: float | None) -> None:
+        self.decay, self.steps = decay, 0
+        names = game.generators if decay is not None else ()
+        self.trees: Players = {
+            name: {key: tensor.detach().clone() for key, tensor in players[name].items()} for name in names
+        }
+
+    @torch.no_grad()
+    def follow(self, players: Players) -> None:
+        if self.decay is None:
+            return
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        for name, tree in self.trees.items():
+            torch._foreach_lerp_(list(tree.values()), list(players[name].values()), 1 - decay)
+
+
+def _watched(game: System, train: Tensor, held_out: Tensor, trial: TrialConfig) -> dict[str, Batch]:
+    """A batch of training samples and one of samples never trained on, with the same latents and draws."""
+    rows = min(WATCHED, len(train), len(held_out)) // game.pack * game.pack
+    latents = stream(trial.id, "gap_latents").standard_normal((rows, game.latent_dim), np.float32)
+    draws = {
+        name: owned(numbers(stream(trial.id, f"gap_draws/{name}"), draw, (rows,)), train.device)
+        for name, draw in game.draws.items()
+    }
     return {
-        "gap_train": game.score(players, samples.train).mean() - generated,
-        "gap_held_out": game.score(players, samples.held_out).mean() - generated,
+        where: Batch(
+            to_network(samples[:rows]),
+            owned(latents, train.device),
+            torch.full((rows,), -1, device=train.device),
+            draws,
+            torch.zeros((), device=train.device),
+        )
+        for where, samples in (("train", train), ("held_out", held_out))
     }
 
 
-def _gradient_norm(tree: Tree) -> Tensor:
-    gradients = [p.grad.flatten() for p in tree.values() if p.grad is not None]
-    return torch.cat(gradients).norm()
+@torch.no_grad()
+def _watch(game: System, players: Players, watched: dict[str, Batch], progress: Tensor) -> dict[str, Tensor]:
+    """What the system watches, on training samples and on samples never trained on: of a distinguishing gap
+    the difference is what the discriminator memorised.
+    """
+    return {
+        f"{name}_{where}": measure(players, batch._replace(progress=progress))
+        for name, measure in game.watch.items()
+        for where, batch in watched.items()
+    }
+
+
+def _gradient_norms(players: Players) -> dict[str, Tensor]:
+    def norm(tree: Tree) -> Tensor:
+        return torch.cat([p.grad.flatten() for p in tree.values() if p.grad is not None]).norm()
+
+    return {
+        f"{name}_gradient_norm": norm(tree)
+        for name, tree in players.items()
+        if any(p.grad is not None for p in tree.values())
+    }

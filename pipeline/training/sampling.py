@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.networks.normalization import BatchNorm
-from pipeline.networks.parameters import Tree, apply
 from pipeline.seeds import stream
+from pipeline.systems import Players, System
+from pipeline.training.feed import to_network
 from pipeline.training.numerics import owned
 
 # Part of the protocol: every sampling batch has this size, so rounding in a convolution cannot depend on how
@@ -20,56 +23,86 @@ MOMENT_BATCHES, MOMENT_BATCH = 20, 256
 
 
 @torch.no_grad()
-def sample(network: nn.Module, tree: Tree, latent_dim: int, count: int, trial_id: str) -> np.ndarray:
+def sample(
+    game: System, players: Players, count: int, trial_id: str, images: np.ndarray | None = None
+) -> np.ndarray:
     """(count, *sample_shape) float32: images in [0, 1], points as they are; row i belongs to latent i of the
     trial.
 
+    images: for a conditional system, samples (n, *sample_shape) of the data set, which are given in turn.
     The samples are independent: latents are distinct (asserted), and batch norms use fixed moments,
     re-estimated from 5,120 other latents of the finished generator, so no sample is coupled to another
     through its batch.
     """
-    device = next(iter(tree.values())).device
-    latents = stream(trial_id, "sampling_latents").standard_normal((count, latent_dim), np.float32)
+    latents = stream(trial_id, "sampling_latents").standard_normal((count, game.latent_dim), np.float32)
     if len({row.tobytes() for row in latents}) != count:
         raise AssertionError("two samples share a latent: the random streams are broken")
-    tree = tree | _moments(network, tree, latent_dim, trial_id)
-    padded = np.resize(latents, (-(-count // BATCH) * BATCH, latent_dim))
-    network.eval()
-    try:
-        parts = [apply(network, tree, owned(z, device)).cpu() for z in np.split(padded, len(padded) // BATCH)]
-    finally:
-        network.train()
+    rows = np.arange(-(-count // BATCH) * BATCH) % count
+    players = _with_moments(game, players, trial_id, images)
+    with _evaluating(game):
+        parts = [
+            _generate(game, players, latents[some], images, some).cpu()
+            for some in np.split(rows, len(rows) // BATCH)
+        ]
     samples = torch.cat(parts)[:count]
     return (samples.add_(1).mul_(0.5) if samples.ndim == 4 else samples).numpy()
 
 
-def _moments(network: nn.Module, tree: Tree, latent_dim: int, trial_id: str) -> Tree:
-    """Mean and variance of every batch norm's input, over batches normalised as in training."""
-    norms = {name: module for name, module in network.named_modules() if isinstance(module, BatchNorm)}
-    sums: dict[str, list[Tensor]] = {name: [] for name in norms}
+def _generate(
+    game: System, players: Players, latents: np.ndarray, images: np.ndarray | None, rows: np.ndarray
+) -> Tensor:
+    device = next(iter(players[game.generators[0]].values())).device
+    z = owned(latents, device)
+    if game.inputs is None:
+        return game.generate(players, z)
+    assert images is not None, "a conditional system needs images to be given"
+    given = game.inputs(to_network(owned(images[rows % len(images)], device)))
+    return game.generate(players, z, given)
 
-    def record(name: str) -> Any:
+
+@contextlib.contextmanager
+def _evaluating(game: System) -> Iterator[None]:
+    for network in game.networks.values():
+        network.eval()
+    try:
+        yield
+    finally:
+        for network in game.networks.values():
+            network.train()
+
+
+def _with_moments(game: System, players: Players, trial_id: str, images: np.ndarray | None) -> Players:
+    """The players with mean and variance of the input of every batch norm that `generate` uses, over batches
+    normalised as in training.
+    """
+    norms = {
+        (player, name): module
+        for player, network in game.networks.items()
+        for name, module in network.named_modules()
+        if isinstance(module, BatchNorm)
+    }
+    sums: dict[tuple[str, str], list[Tensor]] = {key: [] for key in norms}
+
+    def record(key: tuple[str, str]) -> Any:
         def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             x = inputs[0].transpose(0, 1).flatten(1).double()
-            sums[name].append(torch.stack([x.mean(1), x.square().mean(1)]))
+            sums[key].append(torch.stack([x.mean(1), x.square().mean(1)]))
 
         return hook
 
-    handles = [module.register_forward_pre_hook(record(name)) for name, module in norms.items()]
+    handles = [module.register_forward_pre_hook(record(key)) for key, module in norms.items()]
     rng = stream(trial_id, "batch_norm_latents")
-    device = next(iter(tree.values())).device
     try:
-        for _ in range(MOMENT_BATCHES if norms else 0):
-            z = rng.standard_normal((MOMENT_BATCH, latent_dim), np.float32)
-            apply(network, tree, owned(z, device))
+        for k in range(MOMENT_BATCHES if norms else 0):
+            z = rng.standard_normal((MOMENT_BATCH, game.latent_dim), np.float32)
+            _generate(game, players, z, images, np.arange(k * MOMENT_BATCH, (k + 1) * MOMENT_BATCH))
     finally:
         for handle in handles:
             handle.remove()
-    moments: Tree = {}
-    for name, values in sums.items():
-        mean, square = torch.stack(values).mean(0)
-        moments |= {
-            f"{name}.mean": mean.float(),
-            f"{name}.var": (square - mean.square()).clamp_min(0).float(),
-        }
-    return moments
+    found = {player: dict(tree) for player, tree in players.items()}
+    for (player, name), values in sums.items():
+        if values:
+            mean, square = torch.stack(values).mean(0)
+            found[player][f"{name}.mean"] = mean.float()
+            found[player][f"{name}.var"] = (square - mean.square()).clamp_min(0).float()
+    return found

@@ -37,6 +37,35 @@ def test_published_dcgan_at_64_pixels() -> None:
     assert count(g) == 3_576_704
 
 
+@pytest.mark.parametrize(
+    ("width", "millions"),
+    [(16, 0.273), (32, 1.08), (48, 2.43), (64, 4.32), (80, 6.74), (96, 9.70), (112, 13.2), (128, 17.2)],
+)
+def test_discriminator_sizes_of_arora_and_zhang(width: int, millions: float) -> None:
+    """Their sweep over `dim` in DCGAN-tensorflow, 5x5 kernels (2017, "diversity vs discriminator size")."""
+    _, d = dcgan((3, 64, 64), width=width, kernel=5)
+    assert float(f"{count(d) / 1e6:.3g}") == millions
+
+
+def test_generator_of_dcgan_tensorflow() -> None:
+    g = networks.generator(options.DcganGenerator(name="dcgan", kernel=5), (3, 64, 64))
+    assert count(g) / 1e6 == pytest.approx(5.14, abs=0.005)
+
+
+@pytest.mark.parametrize("kernel", [4, 5])
+@pytest.mark.parametrize("depth", [1, 2, 3, 4, 5, 7])
+def test_depth_is_free_on_each_side(depth: int, kernel: int) -> None:
+    o = options.DcganGenerator(name="dcgan", width=4, latent_dim=6, depth=depth, kernel=kernel)
+    g = networks.generator(o, (3, 32, 32))
+    _, d = dcgan((3, 32, 32), depth=depth, kernel=kernel)
+    x = apply(g, initialise(g, np.random.default_rng(0), CPU), torch.randn(2, 6))
+    assert x.shape == (2, 3, 32, 32)
+    assert apply(d, initialise(d, np.random.default_rng(0), CPU), x).shape == (2,)
+    convolutions = [m for m in d.modules() if isinstance(m, nn.Conv2d)]
+    assert len(convolutions) == depth
+    assert [m.stride[0] for m in convolutions] == [2] * min(depth, 3) + [1] * (depth - 3)
+
+
 @pytest.mark.parametrize("size", range(8, 129, 4))
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_multiple_of_four(size: int, channels: int) -> None:

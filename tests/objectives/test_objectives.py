@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pipeline import options
-from pipeline.objectives import Objective, objective
+from pipeline.objectives import Inputs, Objective, objective
 from pipeline.objectives.wasserstein import gradient_penalty
 
 
@@ -71,7 +71,7 @@ def test_gaussians_one_sd_apart() -> None:
 )
 def test_generator_slopes(name: str, value: float, slope: float) -> None:
     logit = torch.tensor([value], dtype=torch.float64, requires_grad=True)
-    (gradient,) = torch.autograd.grad(make(name).generator(logit), logit)
+    (gradient,) = torch.autograd.grad(make(name).generator(logit, None), logit)
     assert float(gradient) == pytest.approx(slope, abs=1e-6)
 
 
@@ -86,7 +86,7 @@ def test_wasserstein_by_hand() -> None:
     real, generated = torch.tensor([2.0, 4.0]), torch.tensor([1.0, 0.0])
     for name in ("wgan_clip", "wgan_gp"):
         assert float(make(name).discriminator(real, generated)) == pytest.approx(0.5 - 3.0)
-        assert float(make(name).generator(generated)) == pytest.approx(-0.5)
+        assert float(make(name).generator(generated, None)) == pytest.approx(-0.5)
     assert make("wgan_clip", clip=0.02).clip == 0.02
 
 
@@ -94,13 +94,11 @@ def test_wasserstein_by_hand() -> None:
 def test_the_penalty_of_a_linear_critic_is_the_square_of_its_norm_minus_one(weights: list[float]) -> None:
     w = torch.tensor(weights)
     real, generated, u = torch.randn(6, 2), torch.randn(6, 2), torch.rand(6)
-    penalty = gradient_penalty(lambda x: x @ w, real, generated, u)
+    penalty = gradient_penalty(lambda x: x[0] @ w, (real,), (generated,), u)
     assert float(penalty) == pytest.approx((float(w.norm()) - 1) ** 2, abs=1e-6)
-    goal = make("wgan_gp", penalty=7.0).penalty
-    assert goal is not None
-    assert float(goal(lambda x: x @ w, real, generated, u)) == pytest.approx(
-        7 * (float(w.norm()) - 1) ** 2, abs=1e-5
-    )
+    (weighted,) = make("wgan_gp", penalty=7.0).penalties
+    value = weighted.value(lambda x: x[0] @ w, (real,), (generated,), {"objective_uniform": u})
+    assert float(value) == pytest.approx(7 * (float(w.norm()) - 1) ** 2, abs=1e-5)
 
 
 def test_the_penalty_looks_between_the_samples() -> None:
@@ -108,7 +106,8 @@ def test_the_penalty_looks_between_the_samples() -> None:
     real, generated = torch.full((4, 1), 3.0), torch.full((4, 1), 2.0)
 
     def penalty(u: float) -> float:
-        return float(gradient_penalty(lambda x: x.square().sum(1) / 2, real, generated, torch.full((4,), u)))
+        uniform = torch.full((4,), u)
+        return float(gradient_penalty(lambda x: x[0].square().sum(1) / 2, (real,), (generated,), uniform))
 
     assert [penalty(0.0), penalty(1.0), penalty(0.5)] == pytest.approx([1.0, 4.0, 2.25])
 
@@ -116,11 +115,11 @@ def test_the_penalty_looks_between_the_samples() -> None:
 def test_the_penalty_trains_the_critic() -> None:
     w = torch.tensor([3.0, 4.0], requires_grad=True)
 
-    def critic(x: Tensor) -> Tensor:
-        return x @ w
+    def critic(x: Inputs) -> Tensor:
+        return x[0] @ w
 
     (gradient,) = torch.autograd.grad(
-        gradient_penalty(critic, torch.ones(2, 2), torch.zeros(2, 2), torch.rand(2)), w
+        gradient_penalty(critic, (torch.ones(2, 2),), (torch.zeros(2, 2),), torch.rand(2)), w
     )
     # d (|w| - 1)^2 / dw = 2 (|w| - 1) w / |w|.
     torch.testing.assert_close(gradient, torch.tensor([3.0, 4.0]) * 2 * 4 / 5)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from pipeline.networks.parameters import apply, initialise
+from pipeline.networks.parameters import initialise
 from pipeline.seeds import stream
-from pipeline.systems import make_system
+from pipeline.systems import Players, System, make_system
 from pipeline.training import exact_float32, sample, train
 from pipeline.training.feed import batches
 from pipeline.trial import TrialConfig
@@ -51,7 +51,7 @@ def test_the_loop_equals_a_plain_pytorch_loop() -> None:
     g, d = modules["generator"], modules["discriminator"]
     g_optimizer = torch.optim.Adam(g.parameters(), lr=1e-3, betas=(0.5, 0.999))
     d_optimizer = torch.optim.Adam(d.parameters(), lr=5e-4, betas=(0.5, 0.999))
-    feed = batches(torch.from_numpy(IMAGES), 16, 5, config.id)
+    feed = batches(torch.from_numpy(IMAGES), torch.zeros(120), 16, 5, {}, config.id)
     ones, zeros = torch.ones(16), torch.zeros(16)
     with exact_float32(1):
         for _ in range(6):
@@ -101,31 +101,31 @@ def test_what_is_not_finite_ends_the_trial_as_diverged() -> None:
 
 def test_data_comes_in_epochs_without_repetition() -> None:
     data = torch.arange(50.0)[:, None]
-    feed = batches(data, 20, 2, "t")
+    feed = batches(data, torch.arange(50), 20, 2, {}, "t")
     seen = torch.cat([next(feed).real for _ in range(10)]).flatten()
     for epoch in seen.split(50):
         assert sorted(epoch.tolist()) == list(range(50))
     assert not torch.equal(seen[:50], seen[50:100])
-    small = next(batches(data[:8], 20, 2, "t")).real.flatten()
+    small = next(batches(data[:8], torch.arange(8), 20, 2, {}, "t")).real.flatten()
     assert (
         torch.bincount(small.int()).tolist() in ([2, 2, 2, 2, 3, 3, 3, 3],)
         or int(torch.bincount(small.int()).min()) >= 2
     )
 
 
-def trained_generator() -> tuple[nn.Module, dict[str, Tensor], TrialConfig]:
+def trained_generator() -> tuple[System, Players, TrialConfig]:
     config = trial()
     with exact_float32(1):
         trained = train(config, IMAGES, IMAGES, CPU)
-    return trained.system.networks["generator"], trained.players["generator"], config
+    return trained.system, trained.players, config
 
 
 def test_samples_do_not_depend_on_how_many_are_drawn() -> None:
-    network, tree, config = trained_generator()
+    game, players, config = trained_generator()
     with exact_float32(1):
-        many = sample(network, tree, 5, 1300, config.id)
+        many = sample(game, players, 1300, config.id)
         for count in (1, 37, 500, 501, 1000):
-            np.testing.assert_array_equal(sample(network, tree, 5, count, config.id), many[:count])
+            np.testing.assert_array_equal(sample(game, players, count, config.id), many[:count])
     assert many.shape == (1300, 1, 8, 8)
     assert many.dtype == np.float32
     assert 0 <= many.min() <= many.max() <= 1
@@ -133,29 +133,29 @@ def test_samples_do_not_depend_on_how_many_are_drawn() -> None:
 
 def test_samples_are_not_coupled_through_their_batch() -> None:
     # With the batch's own statistics, replacing one latent would move every other sample.
-    network, tree, config = trained_generator()
+    game, players, config = trained_generator()
     with exact_float32(1):
-        alone = sample(network, tree, 5, 40, config.id)
+        alone = sample(game, players, 40, config.id)
         latents = torch.from_numpy(stream(config.id, "sampling_latents").standard_normal((40, 5), np.float32))
-        coupled = apply(network, tree, latents).detach().add(1).mul(0.5).numpy()
+        coupled = game.generate(players, latents).detach().add(1).mul(0.5).numpy()
     assert np.abs(alone - coupled).max() > 1e-3
-    other = sample(network, tree, 5, 40, "another trial")
+    other = sample(game, players, 40, "another trial")
     assert not np.array_equal(alone, other)
 
 
 def test_batch_norm_moments_are_those_of_the_finished_generator() -> None:
     # A layer's output under evaluation has mean b and sd |w|, as in training, over fresh latents.
-    network, tree, config = trained_generator()
+    game, players, config = trained_generator()
     with exact_float32(1):
-        samples = sample(network, tree, 5, 5000, config.id)
+        samples = sample(game, players, 5000, config.id)
         latents = torch.from_numpy(np.random.default_rng(5).standard_normal((5000, 5), np.float32))
-        trained = apply(network, tree, latents).detach().add(1).mul(0.5).numpy()
+        trained = game.generate(players, latents).detach().add(1).mul(0.5).numpy()
     np.testing.assert_allclose(samples.mean(0), trained.mean(0), atol=0.02)
     np.testing.assert_allclose(samples.std(0), trained.std(0), atol=0.02)
 
 
 def test_a_repeated_latent_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    network, tree, config = trained_generator()
+    game, players, config = trained_generator()
 
     class Broken:
         def standard_normal(self, shape: tuple[int, int], dtype: Any) -> np.ndarray:
@@ -163,7 +163,7 @@ def test_a_repeated_latent_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("pipeline.training.sampling.stream", lambda key, role: Broken())
     with pytest.raises(AssertionError, match="share a latent"):
-        sample(network, tree, 5, 10, config.id)
+        sample(game, players, 10, config.id)
 
 
 def test_the_policy_is_put_back() -> None:
@@ -190,5 +190,5 @@ def test_points_learn_where_the_data_is() -> None:
     )
     with exact_float32(1):
         trained = train(config, ring, ring, CPU)
-        points = sample(trained.system.networks["generator"], trained.players["generator"], 2, 500, config.id)
+        points = sample(trained.system, trained.players, 500, config.id)
     assert np.linalg.norm(points.mean(0) - 3) < 1.0  # it began at the origin, 4.2 away

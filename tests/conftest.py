@@ -20,8 +20,9 @@ NAMED = os.environ.get("BIRTHDAY_DATA")
 
 @pytest.fixture(scope="session", autouse=True)
 def environment() -> Iterator[None]:
-    """No variable of the machine reaches a test; no commit, as this checkout may change meanwhile."""
-    with pytest.MonkeyPatch.context() as patch:
+    """No variable or cache of the machine reaches a test; no commit, as this checkout may change meanwhile."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="bd") as cache:
+        patch.setenv("BIRTHDAY_CACHE", cache)
         for name in ("BIRTHDAY_DATA", "RAY_ADDRESS", "MLFLOW_TRACKING_URI", "FORCE_COLOR"):
             patch.delenv(name, raising=False)
         patch.setenv("GIT_DIR", os.devnull)

@@ -18,6 +18,7 @@ class DataSet:
     train, held_out: (n, C, H, W) uint8 images or (n, d) float32 points, both of one kind; read-only.
     train_labels, held_out_labels: (n,) int64 or None; read-only.
     modes: (m, d) float32 centres of a mixture, where they are known; read-only.
+    mode_radius: the distance from a centre within which a sample counts as one of its mode, where known.
     fingerprint: 16 hex digits of SHA-256 over name, shapes, dtypes and bytes of train and held_out.
     Raises ValueError for arrays of another kind.
     """
@@ -28,6 +29,7 @@ class DataSet:
     train_labels: np.ndarray | None = None
     held_out_labels: np.ndarray | None = None
     modes: np.ndarray | None = None
+    mode_radius: float | None = None
     fingerprint: str = field(init=False)
 
     def __post_init__(self) -> None:

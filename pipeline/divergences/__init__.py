@@ -11,6 +11,13 @@ from pipeline.divergences.memorization import (
     data_copying,
     mann_whitney_z,
 )
+from pipeline.divergences.modes import (
+    LabelCoverage,
+    ModeCoverage,
+    coverage,
+    coverage_of_labels,
+    expected_coverage,
+)
 from pipeline.divergences.ndb import NDB, ndb
 from pipeline.divergences.nearest import nearest
 from pipeline.divergences.precision_recall import (
@@ -27,11 +34,16 @@ __all__ = [
     "NDB",
     "OCCUPANCY",
     "DataCopying",
+    "LabelCoverage",
     "Memberships",
+    "ModeCoverage",
     "PrecisionRecall",
     "authenticity",
     "cell_of",
+    "coverage",
+    "coverage_of_labels",
     "data_copying",
+    "expected_coverage",
     "fid",
     "in_balls",
     "k_means",

@@ -6,9 +6,45 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.options.images import Digits, FashionMnist, ImageFolder, Mnist
-from pipeline.options.synthetic import GaussianGrid, GaussianRing
+from pipeline.options.images import (
+    CelebA,
+    Cifar10,
+    Digits,
+    FashionMnist,
+    ImageArray,
+    ImageFolder,
+    Lsun,
+    Mnist,
+    ParquetImages,
+)
+from pipeline.options.synthetic import (
+    Circle,
+    EmbeddedGaussians,
+    FiniteSupport,
+    GaussianGrid,
+    GaussianRing,
+    InvertiblePushforward,
+    StackedMnist,
+    SwissRoll,
+)
 
 DatasetOptions = Annotated[
-    Digits | Mnist | FashionMnist | ImageFolder | GaussianRing | GaussianGrid, Field(discriminator="name")
+    Digits
+    | Mnist
+    | FashionMnist
+    | Cifar10
+    | CelebA
+    | Lsun
+    | ImageFolder
+    | ImageArray
+    | ParquetImages
+    | GaussianRing
+    | GaussianGrid
+    | EmbeddedGaussians
+    | Circle
+    | SwissRoll
+    | InvertiblePushforward
+    | StackedMnist
+    | FiniteSupport,
+    Field(discriminator="name"),
 ]

@@ -27,6 +27,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+data_commands = typer.Typer(help="Bring data sets to this machine.", no_args_is_help=True)
+app.add_typer(data_commands, name="data")
 # Only a terminal has a width to fit into.
 out = Console(width=None if sys.stdout.isatty() else 10_000)
 
@@ -320,12 +322,38 @@ def datasets(data_root: DataRoot = None) -> None:
     _show(("name", "what", "where"), room.available(data_root))
 
 
+@data_commands.command()
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="mnist, fashion_mnist or cifar10.")],
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="DIR", help="Folder of image sets [default: $BIRTHDAY_DATA]."),
+    ] = None,
+) -> None:
+    """Download a data set from its official source, checked and resumed; or say what to put where."""
+    from pipeline.datasets.fetch import fetch as bring
+    from pipeline.datasets.fetch import progress_bar
+
+    with progress_bar() as watch:
+        folder = bring(name, to, watch)
+    print(folder)
+    if to is not None:
+        print(f"next:   --data-root {to}, or BIRTHDAY_DATA={to.absolute()}")
+
+
 @app.command()
 def systems() -> None:
-    """List the systems a study may name."""
+    """List the systems a study may name: paper, what they play with, options."""
+    from pipeline.options import SystemOptions, choices
     from pipeline.systems import SYSTEMS
 
-    _list({name: maker.__doc__ for name, maker in SYSTEMS.items()})
+    rows = []
+    for name, model in choices(SystemOptions).items():
+        options = [key for key in model.model_fields if key != "name"]
+        status = "ready" if name in SYSTEMS else "not built"
+        paper = str(getattr(model, "paper", ""))
+        rows.append((name, paper, status, " ".join((model.__doc__ or "").split()), ", ".join(options)))
+    _show(("name", "paper", "status", "what", "options"), rows)
 
 
 @app.command()

@@ -71,6 +71,8 @@ class MeasureOptions(Options):
     # Everything is measured at these quantiles of real pairs too, as far as there are ten such pairs: no
     # verdict should hang on one tau.
     tau_ladder: list[Fraction] = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2]
+    # Held-out images that judge quality, at most; support is measured against all of them.
+    quality_reference: Annotated[int, Field(ge=20)] = 10_000
     # Pairs drawn from each stratum of distance, for people to judge (`birthday review`).
     review_pairs: NonNegativeCount = 2
     # A trial whose precision is below this fraction of the real images' own is shown, but its few

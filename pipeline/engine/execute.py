@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 import torch
 
-from pipeline.engine.embedders import Fitted, fitted
+from pipeline.engine.control_subjects import subject_id
+from pipeline.engine.embedders import fitted
 from pipeline.engine.engines import Done, Engine, Inline, Task
 from pipeline.engine.measure import Rows
+from pipeline.engine.mode_counter import mode_counter
 from pipeline.engine.plan import commit, data_key, load_data
 from pipeline.engine.ray_settings import settle
 from pipeline.engine.ruler import rulers
@@ -97,7 +99,7 @@ class Bench(NamedTuple):
     study: Study
     contexts: dict[str, Context]
     controls: dict[str, Rows]
-    embeddings: list[Fitted]
+    fitted: dict[str, bytes]  # files, by key, of what was fitted just now
 
     def left(self, target: Run) -> tuple[list[TrialConfig], list[TrialConfig]]:
         """The study's trials without an end, and those trained but not measured under its protocol."""
@@ -136,9 +138,8 @@ class Bench(NamedTuple):
 
     def save_controls(self, target: Run) -> None:
         """Put the rows of real images and controls into the store, and fitted embeddings beside it."""
-        for embedding in self.embeddings:
-            if embedding.fresh:
-                target.save_embedding(embedding.key, embedding.content)
+        for key, content in self.fitted.items():
+            target.save_embedding(key, content)
         protocol = content_hash([self.study.measure_id(), self.study.controls.model_dump(mode="json")])
         for key, tables in self.controls.items():
             target.save_measurement(f"{self.contexts[key].data.fingerprint}-{protocol}", tables)
@@ -175,15 +176,19 @@ def prepare(
     device = "cuda" if study.resources.gpus else "cpu"
     contexts: dict[str, Context] = {}
     controls: dict[str, Rows] = {}
-    embeddings: list[Fitted] = []
+    fresh: dict[str, bytes] = {}
     version = commit()
     with exact_float32(min(study.resources.cpus, cores)):
         for key, data in load_data(trials, data_root).items():
             own = [fitted(options, data, target) for options in study.measure.embeddings]
-            embeddings += own
+            fresh |= {f.key: f.content for f in own if f.fresh}
             found, controls[key] = rulers(study, data, [f.embedding for f in own], target.table("labels"))
-            contexts[key] = Context(data, found, study.resources.cpus, device, version)
-    return Bench(study, contexts, controls, embeddings)
+            modes, file = mode_counter(data, target)
+            if modes is not None:
+                controls[key]["modes"] = [modes.row(subject_id(data, "real"), "real", data.held_out)]
+            fresh |= dict([file] if file else [])
+            contexts[key] = Context(data, found, study.resources.cpus, device, version, modes)
+    return Bench(study, contexts, controls, fresh)
 
 
 def _weights(target: Run, trial: TrialConfig) -> bytes:

@@ -38,9 +38,9 @@ SOME = 2000  # samples at most for what needs singular values or a search of all
 class Ruler(NamedTuple):
     """Everything a worker needs to measure one trial's samples under one embedding.
 
-    taus: by rule, the study's own first. held_out, train: (n, d) the data set, embedded. centres: of cells of
-    training images. radii: (n,) of held-out images to their k-th neighbours. n2_real: by rule, what held-out
-    images measure.
+    taus: by rule, the study's own first. held_out, train: (n, d) the data set, embedded. judges: the held-out
+    images that judge quality. centres: of cells of training images. radii: (n,) of the judges to their k-th
+    neighbours. n2_real: by rule, what held-out images measure.
     """
 
     embedding: Embedding
@@ -48,14 +48,15 @@ class Ruler(NamedTuple):
     samples: int
     review_pairs: int
     held_out: np.ndarray
+    judges: np.ndarray
     train: np.ndarray
     centres: np.ndarray
     radii: np.ndarray
     n2_real: dict[str, float | None]
 
     def looks_real(self, vectors: np.ndarray) -> np.ndarray:
-        """(n,) bool: which of the (n, d) vectors lie inside the balls of held-out images."""
-        return in_balls(vectors, self.held_out, self.radii)
+        """(n,) bool: which of the (n, d) vectors lie inside the balls of the judges."""
+        return in_balls(vectors, self.judges, self.radii)
 
 
 class Subject(NamedTuple):
@@ -183,12 +184,12 @@ def _candidates(
 
 
 def quality(subject: Subject, ruler: Ruler, data: DataSet, train: np.ndarray | None = None) -> dict[str, Any]:
-    """How real the samples look: as many of them as there are held-out images, judged by those.
+    """How real the samples look: as many of them as there are judges.
 
     Few near-duplicates mean diversity only together with this: noise has none either. train: indices of the
     images that the subject was trained on, for what asks whether it copies them.
     """
-    real = ruler.held_out
+    real = ruler.judges
     generated = subject.embedded(ruler)[: len(real)]
     some = slice(None, SOME)
     # Sums of products come in an order that depends on the number of threads, and so do their last bits.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from pipeline import datasets
 from pipeline.datasets import DataSet
@@ -35,13 +36,16 @@ def load_data(trials: list[TrialConfig], data_root: Path | None) -> dict[str, Da
         if shape not in checked:
             checked.add(shape)
             try:
-                make_system(trial, data.sample_shape)
+                game = make_system(trial, data.sample_shape)
             except ValueError as error:
-                parts = [trial.generator, trial.discriminator]
-                networks = " and ".join(p.name for p in parts if p) or "its own networks"
+                parts: list[tuple[str, Any]] = [("system", trial.system), ("generator", trial.generator)]
+                parts += [("discriminator", trial.discriminator)]
+                named = ", ".join(f"{key} {part.name!r}" for key, part in parts if part)
+                raise InputError(f"dataset {trial.dataset.name!r} with {named}: {error}") from None
+            if game.needs_labels and data.train_labels is None:
                 raise InputError(
-                    f"dataset {trial.dataset.name!r} with system {trial.system.name!r} and {networks}: {error}"
-                ) from None
+                    f"system {trial.system.name!r}: needs labels, and {trial.dataset.name!r} has none"
+                )
     return found
 
 

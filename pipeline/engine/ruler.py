@@ -40,7 +40,7 @@ def rulers(
         rows = measure(held_out, ruler, data)
         n2_real = {row["tau_rule"]: row["n2"] for row in rows["collisions"]}
         ruler = ruler._replace(n2_real=n2_real)
-        some = data.subset(min(len(data.train), len(data.held_out)), seed=0)
+        some = data.subset(min(len(data.train), len(ruler.judges)), seed=0)
         train = Subject("real", held_out.trial_id, data.train[some], vectors=ruler.train[some])
         rows["quality"] = [quality(train, ruler, data)]
         for subject, truths, repeat in control_subjects(study.controls, ruler, data):
@@ -72,10 +72,11 @@ def _ruler(options: MeasureOptions, data: DataSet, embedding: Embedding, labels:
         taus = support.real_quantiles(held_out, ladder) if ladder else []
     except ValueError as error:
         raise InputError(f"measure.tau: {error}") from None
-    cells = max(1, min(CELLS, len(held_out) // 10))
+    judges = held_out[: options.quality_reference]
+    cells = max(1, min(CELLS, len(judges) // 10))
     try:
         centres = k_means(train[:CELL_IMAGES], cells, stream(data.fingerprint, "cells"))
-        balls = radii(held_out, NEIGHBOURS)
+        balls = radii(judges, NEIGHBOURS)
     except ValueError as error:
         raise InputError(f"measure: {data.name} is too small a set to judge quality by: {error}") from None
     return Ruler(
@@ -84,6 +85,7 @@ def _ruler(options: MeasureOptions, data: DataSet, embedding: Embedding, labels:
         options.samples,
         options.review_pairs,
         held_out,
+        judges,
         train,
         centres,
         balls,

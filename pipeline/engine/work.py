@@ -17,12 +17,15 @@ from safetensors.torch import save as save_tensors
 
 from pipeline.datasets import DataSet
 from pipeline.engine.measure import Rows, Ruler, Subject, measure, quality
+from pipeline.engine.mode_counter import ModeCounter
 from pipeline.networks.parameters import count
 from pipeline.systems import Players, System, make_system
 from pipeline.training import exact_float32, sample, train
 from pipeline.trial import TrialConfig
 
 WEIGHTS = "players.safetensors"
+# Held-out images that a conditional system is given one at a time.
+CONDITIONS = 4
 
 
 class Context(NamedTuple):
@@ -33,6 +36,7 @@ class Context(NamedTuple):
     threads: int
     device: str
     commit: str
+    modes: ModeCounter | None = None
 
 
 class Finished(NamedTuple):
@@ -158,9 +162,28 @@ def _measured(
         subject = Subject("generated", trial.id, samples, vectors=ruler.embedding(samples))
         rows = measure(subject, ruler, context.data, trained_on)
         rows["quality"] = [quality(subject, ruler, context.data, trained_on)]
-        for table, more in rows.items():
-            tables.setdefault(table, []).extend(more)
+        _extend(tables, rows)
+    if context.modes is not None:
+        tables["modes"] = [context.modes.row(trial.id, "generated", samples)]
+    if game.inputs is not None:
+        _extend(tables, _conditional(context, trial, game, players))
     return tables
+
+
+def _conditional(context: Context, trial: TrialConfig, game: System, players: Players) -> Rows:
+    """Measurements of what a conditional system makes of one held-out image, for each of a few."""
+    tables: Rows = {}
+    for k in range(min(CONDITIONS, len(context.data.held_out))):
+        for ruler in context.rulers:
+            given = context.data.held_out[k : k + 1]
+            samples = sample(game, players, ruler.samples, trial.id, given)
+            _extend(tables, measure(Subject("conditional", trial.id, samples, None, k), ruler, context.data))
+    return tables
+
+
+def _extend(tables: Rows, more: Rows) -> None:
+    for table, rows in more.items():
+        tables.setdefault(table, []).extend(rows)
 
 
 def _guard(work: Callable[[], None]) -> dict[str, Any] | None:

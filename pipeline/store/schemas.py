@@ -24,6 +24,7 @@ _source = [
     ("embedding", _text),
     ("embedding_id", _text),
 ]
+# Of a conditional system also "conditional": samples given one held-out image, whose index is the parameter.
 _image_shape = [("channels", pa.int32()), ("height", pa.int32()), ("width", pa.int32())]
 
 
@@ -201,6 +202,17 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("labelled_at", _time),
     ),
     # The first images of each source, uint8 C*H*W bytes, for grids in the report.
+    # Which of a data set's known modes the samples reach.
+    "modes": _table(
+        ("source", _text),
+        ("data_fingerprint", _text),
+        ("samples", _count),
+        ("modes_known", _count),
+        ("modes", _count),
+        ("high_quality", _real),  # share of samples within a mode's radius; null where a classifier decides
+        ("reverse_kl", _real),  # of the high-quality samples' shares of the modes from equal shares, nats
+        ("kl_uniform", _real),  # the same of all samples
+    ),
     "samples": _table(*_source, ("index", _count), *_image_shape, ("image", pa.binary())),
 }
 
@@ -219,5 +231,6 @@ KEYS: dict[str, list[str]] = {
     "candidates": [*_subject, "samples", "first", "second"],
     "labels": [*_subject, "first", "second", "rater"],
     "quality": [*_subject, "samples"],
+    "modes": ["trial_id", "source", "data_fingerprint", "samples"],
     "samples": [*_subject, "index"],
 }

@@ -55,7 +55,9 @@ def train(
     data = owned(real, device)
     classes = owned(np.full(len(real), -1) if labels is None else labels, device)
     players = _first_players(game, trial, data, device)
-    optimizers = {name: _optimizer(name, trained(tree), options) for name, tree in players.items()}
+    optimizers = {
+        name: _optimizer(name, trained(tree), options) for name, tree in players.items() if trained(tree)
+    }
     averages = _Averages(game, players, options.ema)
     feed = batches(data, classes, options.batch_size * game.pack, game.latent_dim, game.draws, trial.id)
     watched = _watched(game, data, owned(held_out, device), trial)

@@ -135,7 +135,7 @@ def rows_of_trial(
     done = status == "completed"
     row: Row = {
         "trial_id": trial.id,
-        "system": trial.system,
+        "system": trial.system.name,
         "dataset": trial.dataset.name,
         "objective": trial.objective.name,
         "train_samples": trial.train_samples,

@@ -140,13 +140,18 @@ class Study(Options):
             raise InputError(f"{where}.{describe(error)}") from None
 
     def quick(self) -> Study:
-        """The same study shrunk to a smoke run of under a minute: first and last value of every axis, 20
-        steps of 16 rows, 200 samples, one of each kind of control.
+        """The same study shrunk to a smoke run of under a minute: first and last value of every axis, one
+        seed, 20 steps of 16 rows, 200 samples under the first embedding, one of each kind of control.
         """
         document = _shrunk(self.model_dump(mode="json", exclude_none=True))
         document["study"] = f"{self.study}-quick"
         document["base"]["training"] |= {"ticks": 2}
+        first = self.measure.embeddings[0]
+        tau = document["measure"]["tau"]
+        if isinstance(tau.get("value"), dict):
+            tau["value"] = {first.label: tau["value"][first.label]}
         document["measure"] |= {
+            "embeddings": document["measure"]["embeddings"][:1],
             "samples": min(200, self.measure.samples),
             "quality_reference": min(500, self.measure.quality_reference),
         }
@@ -158,7 +163,7 @@ class Study(Options):
             if key == "zip":
                 vary["zip"] = [{k: _ends(column) for k, column in group.items()} for group in values]
             elif key != "exclude":
-                vary[key] = _ends(self.seeds() if key == "seed" else values)
+                vary[key] = self.seeds()[:1] if key == "seed" else _ends(values)
         if "search" in document:
             document["search"]["trials"] = min(2, document["search"]["trials"])
         return Study.parse(document, document["study"])
@@ -251,7 +256,10 @@ PREDICTOR_AXES: dict[str, str] = {
 
 
 # What a smoke run does at most of each, wherever it stands in a study.
-QUICK = {"steps": 20, "encoder_steps": 20, "batch_size": 16}
+QUICK = {
+    **{"steps": 20, "encoder_steps": 20, "content_steps": 20, "batch_size": 16},
+    **{"size": 2000, "train_samples": 1000},
+}
 
 
 def _shrunk(tree: Any) -> Any:

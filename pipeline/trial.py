@@ -89,9 +89,28 @@ class TrialConfig(Options):
         assert self.generator is not None
         return self.generator.latent_dim
 
+    @property
+    def variant(self) -> str:
+        """What kind of model this is, in a few words: system, objective and regularisers, for tables and
+        figures. A plain GAN goes by its objective.
+        """
+        parts = [] if self.system == Gan(name="gan") and self.objective else [label(self.system)]
+        parts += [label(self.objective)] if self.objective else []
+        kept = self.regularizers.model_dump(exclude_defaults=True)
+        parts += [name if value is True else f"{name}={value:g}" for name, value in kept.items()]
+        return " + ".join(parts)
+
     def flat(self) -> dict[str, Any]:
         """Dotted key -> value for every field, defaults included: the trial's resolved axes."""
         return flatten(self.model_dump(mode="json"))
+
+
+def label(options: Options) -> str:
+    """An option group by its name and the plain options that are not at their default."""
+    plain = {k: v for k, v in options.model_dump(exclude_defaults=True).items() if not isinstance(v, dict)}
+    name = plain.pop("name", "")
+    inside = ", ".join(f"{key}={value}" for key, value in plain.items())
+    return f"{name}({inside})" if inside else name
 
 
 def content_hash(content: object) -> str:

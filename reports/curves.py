@@ -1,4 +1,4 @@
-"""Training curves as small multiples: one figure an objective, a column for each discriminator size."""
+"""Training curves as small multiples: one figure an variant, a column for each discriminator size."""
 
 from __future__ import annotations
 
@@ -15,33 +15,27 @@ from matplotlib.lines import Line2D
 from reports.results import Results
 from reports.style import COLOURS, Drawing, encode
 
-ROWS = [
-    ("losses", "loss", [("discriminator_loss", "discriminator"), ("generator_loss", "generator")]),
-    (
-        "gap",
-        "distinguishing gap",
-        [("gap_train", "on training images"), ("gap_held_out", "on held-out images")],
-    ),
-]
 # More panels or lines than this cannot be read.
 MOST_SIZES = 6
 MOST_LINES = 8
 
 
-def training_curves(results: Results, objective: str) -> Drawing | None:
-    """Losses and distinguishing gap of the trials with this objective: solid completed, dotted grey not
-    completed.
+def training_curves(results: Results, variant: str) -> Drawing | None:
+    """Losses and what the system watches (a GAN's distinguishing gap) of the trials of this variant: solid
+    completed, dotted grey not completed.
     """
-    trials = results.trials[results.trials["objective.name"] == objective]
+    trials = results.trials[results.trials["variant"] == variant]
+    trials = trials.assign(discriminator_params=trials["discriminator_params"].fillna(0))
     curves = results.of_trials("curves")
     curves = curves[curves["trial_id"].isin(trials["trial_id"])]
-    sizes = evenly(sorted(set(trials["discriminator_params"].dropna())), MOST_SIZES)
-    if curves.empty or not sizes:
+    sizes = evenly(sorted(set(trials["discriminator_params"])), MOST_SIZES)
+    rows = _rows(set(curves["metric"]))
+    if not rows or not sizes:
         return None
-    figure = Figure(figsize=(max(7.2, 1.45 * len(sizes) + 2.2), 3.9), layout="constrained")
+    figure = Figure(figsize=(max(7.2, 1.45 * len(sizes) + 2.2), 1.95 * len(rows)), layout="constrained")
     FigureCanvasAgg(figure)
-    grid = figure.subplots(len(ROWS), len(sizes), sharex=True, sharey="row", squeeze=False)
-    for k, (_, label, metrics) in enumerate(ROWS):
+    grid = figure.subplots(len(rows), len(sizes), sharex=True, sharey="row", squeeze=False)
+    for k, (label, metrics) in enumerate(rows):
         _limits(grid[k, 0], curves, trials, [metric for metric, _ in metrics])
         grid[k, 0].set_ylabel(label)
         for j, size in enumerate(sizes):
@@ -51,15 +45,33 @@ def training_curves(results: Results, objective: str) -> Drawing | None:
             for _, trial in shown.head(MOST_LINES).iterrows():
                 own = curves[curves["trial_id"] == trial["trial_id"]]
                 for m, (metric, _) in enumerate(metrics):
-                    _line(
-                        grid[k, j], own[own["metric"] == metric], COLOURS[m], trial["status"] == "completed"
-                    )
-        handles = [Line2D([], [], color=COLOURS[m], label=text) for m, (_, text) in enumerate(metrics)]
+                    line = own[own["metric"] == metric]
+                    _line(grid[k, j], line, COLOURS[m % len(COLOURS)], trial["status"] == "completed")
+        handles = [
+            Line2D([], [], color=COLOURS[m % len(COLOURS)], label=text) for m, (_, text) in enumerate(metrics)
+        ]
         grid[k, -1].legend(handles=handles, loc="center left", bbox_to_anchor=(1.02, 0.5))
     for j, size in enumerate(sizes):
-        grid[0, j].set_title(f"{int(size):,} params")
+        grid[0, j].set_title(f"{int(size):,} params" if size else "no discriminator")
         grid[-1, j].set_xlabel("generator step")
     return encode(figure)
+
+
+def _rows(metrics: set[str]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Panels for the losses and for each thing watched: label, and (metric, name) of each line."""
+    losses = [(m, m.removesuffix("_loss").replace("_", " ")) for m in sorted(metrics) if m.endswith("_loss")]
+    watched = sorted(m.removesuffix("_train") for m in metrics if m.endswith("_train"))
+    sides = [("train", "on training samples"), ("held_out", "on held-out samples")]
+    return [
+        *([("loss", losses)] if losses else []),
+        *(
+            (
+                "distinguishing gap" if name == "gap" else name.replace("_", " "),
+                [(f"{name}_{side}", text) for side, text in sides],
+            )
+            for name in watched
+        ),
+    ]
 
 
 def evenly(values: Sequence[Any], most: int) -> list[Any]:

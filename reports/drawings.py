@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from reports import batches, curves, figures, judged_figure, robustness_figure, ruler, tau_figure
+from reports import batches, curves, figures, judged_figure, modes, robustness_figure, ruler, tau_figure
 from reports.judged import Judged
 from reports.results import Results
 from reports.robustness import Robustness
@@ -24,7 +24,7 @@ class Shown(NamedTuple):
 Captioned = tuple[Drawing | None, str]
 POINTS = (
     "A point is a trial, its bar the 95 % interval of its N₂; points of equal size stand side by side by "
-    "objective. Hollow: not past the quality gate. Arrow: no pair collided, only the lower bound is known."
+    "variant. Hollow: not past the quality gate. Arrow: no pair collided, only the lower bound is known."
 )
 
 
@@ -33,6 +33,7 @@ def draw(
 ) -> dict[str, Shown]:
     """Draw every figure there is data for, add its files, and give captions by name."""
     drawings = _rulers(results, found) | _support(results) | _tau_curves(results) | _training(results)
+    drawings |= _modes(results)
     drawings["judgments"] = (
         judged_figure.duplicate_curves(labelled),
         "How likely people are to call a pair duplicates, by its distance: a logistic curve in log "
@@ -90,6 +91,19 @@ def _support(results: Results) -> dict[str, Captioned]:
     }
 
 
+def _modes(results: Results) -> dict[str, Captioned]:
+    datasets = dict.fromkeys(one.dataset for one in modes.reached(results))
+    return {
+        f"modes-{dataset}": (
+            modes.drawing(results, dataset),
+            f"Modes of {dataset.replace('_', ' ')} that each variant's samples reach. A point is a trial; "
+            "grey: published means, with their spread as a bar where the paper gives one; dotted: all there "
+            "are.",
+        )
+        for dataset in datasets
+    }
+
+
 def _tau_curves(results: Results) -> dict[str, Captioned]:
     rows = results.measured["distances"]
     keys = sorted(set(zip(rows["embedding"], rows["data_fingerprint"].dropna(), strict=False)))
@@ -111,11 +125,11 @@ def _tau_curves(results: Results) -> dict[str, Captioned]:
 
 def _training(results: Results) -> dict[str, Captioned]:
     found: dict[str, Captioned] = {}
-    for objective in sorted(set(results.trials["objective.name"])):
-        trials = int((results.trials["objective.name"] == objective).sum())
-        found[f"curves-{objective}"] = (
-            curves.training_curves(results, objective),
-            f"Training with {objective}: losses, and the distinguishing gap on training and on held-out "
+    for variant in sorted(set(results.trials["variant"])):
+        trials = int((results.trials["variant"] == variant).sum())
+        found[f"curves-{file_name(variant)}"] = (
+            curves.training_curves(results, variant),
+            f"Training with {variant}: losses, and the distinguishing gap on training and on held-out "
             f"images; a line is a trial (of {trials}; at most {curves.MOST_LINES} of the lowest seeds a "
             "panel). Dotted grey: did not complete.",
         )

@@ -29,9 +29,9 @@ def support_by(results: Results, column: str, label: str) -> Drawing | None:
     looks = colours, markers = _looks(trials)
     spread = _dodge(list(colours))
     for _, row in trials.iterrows():
-        objective = row["objective.name"]
-        x = float(row[column]) * spread[objective]
-        point(ax, x, row, colours[objective], markers[row["train_samples"]], filled=_passes(row))
+        variant = row["variant"]
+        x = float(row[column]) * spread[variant]
+        point(ax, x, row, colours[variant], markers[row["train_samples"]], filled=_passes(row))
     ax.set(xscale="log", yscale="log", xlabel=label, ylabel=SUPPORT_LABEL)
     if column == "train_samples":
         _ticks_at(ax, sorted({int(value) for value in trials[column]}))
@@ -48,7 +48,7 @@ def quality(results: Results) -> Drawing | None:
     real_band(ax, results.real)
     looks = colours, markers = _looks(trials)
     for _, row in trials.iterrows():
-        look_of = colours[row["objective.name"]], markers[row["train_samples"]]
+        look_of = colours[row["variant"]], markers[row["train_samples"]]
         point(ax, float(row["precision"]), row, *look_of, filled=_passes(row))
     for gate in sorted(set(trials["gate"].dropna())):
         ax.axvspan(-0.02, gate, color="#f3ece4", zorder=0)
@@ -87,7 +87,7 @@ def _passes(row: pd.Series[Any]) -> bool:
 
 def _looks(trials: pd.DataFrame) -> Looks:
     return (
-        look(sorted(set(trials["objective.name"])), COLOURS),
+        look(sorted(set(trials["variant"])), COLOURS),
         look(sorted(set(trials["train_samples"])), MARKERS),
     )
 

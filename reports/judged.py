@@ -15,7 +15,7 @@ from pipeline.judgments import (
     tau_of,
     verdicts,
 )
-from reports.protocols import Protocol, primary, under
+from reports.protocols import TRIALS, Protocol, primary, under
 from reports.results import Results
 from reports.words import interval, number
 
@@ -37,7 +37,7 @@ class Judged(NamedTuple):
 def judged(results: Results) -> list[Judged]:
     """For each embedding of the study under which people judged pairs of its samples."""
     rows = results.tables["labels"]
-    rows = rows[(rows["source"] != "generated") | rows["trial_id"].isin(results.trials["trial_id"])]
+    rows = rows[~rows["source"].isin(TRIALS) | rows["trial_id"].isin(results.trials["trial_id"])]
     found = []
     for embedding in results.study.measure.embedding_names():
         labels = rows[rows["embedding"] == embedding]

@@ -131,23 +131,23 @@ def others(results: Results) -> Listing:
     return Listing(["embedding", "τ rule", "samples", "source", "rows"], rows)
 
 
-def by_objective(verdict: Verdict, results: Results) -> Listing:
-    """The same slope for each objective alone: a description, no verdict rests on it. Empty for a single
-    objective.
+def by_variant(verdict: Verdict, results: Results) -> Listing:
+    """The same slope for each variant alone: a description, no verdict rests on it. Empty for a single
+    variant.
     """
-    objectives = sorted(set(results.completed["objective.name"]))
+    variants = sorted(set(results.completed["variant"]))
     rows = []
-    for objective in objectives if len(objectives) > 1 else []:
-        own = results.completed[results.completed["objective.name"] == objective]
+    for variant in variants if len(variants) > 1 else []:
+        own = results.completed[results.completed["variant"] == variant]
         try:
             slope = estimate(verdict.hypothesis, results.study, own)
         except Undecided as error:
-            rows.append([objective, "–", str(error), str(len(own))])
+            rows.append([variant, "–", str(error), str(len(own))])
         else:
             rows.append(
-                [objective, f"{slope.value:.2f}", f"[{slope.low:.2f}, {slope.high:.2f}]", str(slope.trials)]
+                [variant, f"{slope.value:.2f}", f"[{slope.low:.2f}, {slope.high:.2f}]", str(slope.trials)]
             )
-    return Listing(["objective", "slope", "95 % interval", "n"], rows)
+    return Listing(["variant", "slope", "95 % interval", "n"], rows)
 
 
 def provenance(results: Results, digest: str) -> Listing:

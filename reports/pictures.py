@@ -57,7 +57,7 @@ class Gallery(NamedTuple):
 
 
 def grids(results: Results) -> list[Grid]:
-    """Real images first; then, for each discriminator size and objective, the completed trial of `chosen`."""
+    """Real images first; then, for each discriminator size and variant, the completed trial of `chosen`."""
     found = []
     real = results.rows("samples", "real")
     for fingerprint in sorted(set(real["data_fingerprint"].dropna())):
@@ -67,7 +67,7 @@ def grids(results: Results) -> list[Grid]:
             "held-out real images",
         )
     generated = results.rows("samples", "generated")
-    for _, trial in chosen(results, per_objective=True).head(MOST_GRIDS).iterrows():
+    for _, trial in chosen(results, per_variant=True).head(MOST_GRIDS).iterrows():
         rows = generated[generated["trial_id"] == trial["trial_id"]]
         found += _grid(rows, f"samples-{trial['trial_id']}", describe(trial))
     return found
@@ -77,7 +77,7 @@ def galleries(results: Results) -> list[Gallery]:
     """The closest pairs of the completed trial of `chosen` for each discriminator size."""
     rows = results.rows("pairs", "generated")
     found = []
-    for _, trial in chosen(results, per_objective=False).iterrows():
+    for _, trial in chosen(results, per_variant=False).iterrows():
         own = rows[
             (rows["trial_id"] == trial["trial_id"])
             & rows["first_image"].notna()
@@ -91,28 +91,29 @@ def galleries(results: Results) -> list[Gallery]:
     return found
 
 
-def chosen(results: Results, per_objective: bool) -> pd.DataFrame:
-    """The trial shown for each discriminator size (and objective): lowest seed, then most training samples.
+def chosen(results: Results, per_variant: bool) -> pd.DataFrame:
+    """The trial shown for each discriminator size (and variant): lowest seed, then most training samples.
 
     A rule fixed beforehand, so that no one picks the prettiest. At most six sizes, evenly spread.
     """
-    trials = results.completed.sort_values(
-        ["discriminator_params", "objective.name", "seed", "train_samples", "trial_id"],
+    sizes = results.completed["discriminator_params"].fillna(0)  # systems without a discriminator come first
+    trials = results.completed.assign(discriminator_params=sizes).sort_values(
+        ["discriminator_params", "variant", "seed", "train_samples", "trial_id"],
         ascending=[True, True, True, False, True],
         kind="stable",
     )
     trials = trials[
-        trials["discriminator_params"].isin(evenly(sorted(set(trials["discriminator_params"].dropna())), 6))
+        trials["discriminator_params"].isin(evenly(sorted(set(trials["discriminator_params"])), 6))
     ]
-    return trials.drop_duplicates(["discriminator_params", *(["objective.name"] if per_objective else [])])
+    return trials.drop_duplicates(["discriminator_params", *(["variant"] if per_variant else [])])
 
 
 def describe(trial: pd.Series[Any]) -> str:
     """One line naming a trial by what it is, not by its hash."""
-    return (
-        f"{int(trial['discriminator_params']):,} discriminator parameters, {trial['objective.name']}, "
-        f"{trial['train_samples']:,} training samples, seed {trial['seed']}"
-    )
+    size = 0 if pd.isna(trial["discriminator_params"]) else int(trial["discriminator_params"])
+    parts = [f"{size:,} discriminator parameters"] if size else []
+    parts += [trial["variant"], f"{trial['train_samples']:,} training samples", f"seed {trial['seed']}"]
+    return ", ".join(parts)
 
 
 def decode(content: bytes, channels: int, height: int, width: int) -> Image:

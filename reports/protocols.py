@@ -11,6 +11,8 @@ from pipeline.study_options import RealQuantile
 
 # What tells the sources of samples apart, whatever they were measured with.
 SUBJECT = ["source", "subject", "support_size", "parameter", "data_fingerprint", "embedding"]
+# Sources that belong to a trial: its samples, and those given one input.
+TRIALS = ["generated", "conditional"]
 # These have as many samples as there are images, not as many as the study asks for.
 IMAGE_SETS = ["real", "train"]
 
@@ -54,7 +56,7 @@ def select(study: Study, table: pd.DataFrame, trials: pd.Series[str]) -> pd.Data
     chosen = table["embedding"].isin(study.measure.embedding_names()) & full.fillna(False).astype(bool)
     if "tau_rule" in table:
         chosen &= table["tau_rule"].isin(list(rungs(study)))
-    chosen &= (table["source"] != "generated") | table["trial_id"].isin(trials)
+    chosen &= ~table["source"].isin(TRIALS) | table["trial_id"].isin(trials)
     return _one_version(table[chosen])
 
 
@@ -65,7 +67,7 @@ def under(table: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
 
 def _one_version(rows: pd.DataFrame) -> pd.DataFrame:
     # A trial is a subject by its id; other subjects by what they are, since their ids are hashes of that.
-    named = rows.assign(subject=rows["trial_id"].where(rows["source"] == "generated", ""))
+    named = rows.assign(subject=rows["trial_id"].where(rows["source"].isin(TRIALS), ""))
     version = ["samples", "embedding_id"]
     last = named.sort_values(version, kind="stable", na_position="first").drop_duplicates(
         SUBJECT, keep="last"

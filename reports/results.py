@@ -4,18 +4,18 @@ with.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
 import pandas as pd
 
+from pipeline.options import Options
 from pipeline.store.run import Run
 from pipeline.store.schemas import SCHEMAS
 from pipeline.study import Study
-from pipeline.trial import flatten
-from reports.protocols import Protocol, primary, select, under
+from pipeline.trial import TrialConfig, label
+from reports.protocols import TRIALS, Protocol, primary, select, under
 
 # The order in which a table's rows are shown: the store's own order follows file names, which are hashes.
 ORDER = [
@@ -54,11 +54,12 @@ MEASURED = ["collisions", "distances", "clusters", "estimates", "batches"]
 class Results:
     """Everything that the report shows, all of it derived from `tables` and `study`.
 
-    facts: one row a stored trial of the study, in the study's order: its id, every varied axis, `objective`,
-    `train_samples`, `seed`, status, sizes. trials: the same with the measurement under the primary protocol
-    (null where there is none), `n2_real` and `ratio_to_real`, quality, `real_precision`, `gate` (the least
-    precision that passes) and `passes_gate`. measured: by table, the rows under any of the study's protocols.
-    others: one row for every other protocol that the store holds, with its number of rows.
+    facts: one row a stored trial of the study, in the study's order: its id, `variant` (system, objective
+    and regularisers in a few words), every varied axis, `train_samples`, `seed`, status, sizes. trials: the
+    same with the measurement under the primary protocol (null where there is none), `n2_real` and
+    `ratio_to_real`, quality, `real_precision`, `gate` (the least precision that passes) and `passes_gate`.
+    measured: by table, the rows under any of the study's protocols. others: one row for every other protocol
+    that the store holds, with its number of rows.
     """
 
     study: Study
@@ -95,7 +96,7 @@ class Results:
     def controls(self) -> pd.DataFrame:
         """Rows of `collisions` of every source but generators and held-out images, primary protocol."""
         rows = under(self.measured["collisions"], primary(self.study))
-        return rows[~rows["source"].isin(["generated", "real"])]
+        return rows[~rows["source"].isin([*TRIALS, "real"])]
 
     def of(self, table: str, source: str, protocol: Protocol) -> pd.DataFrame:
         """A measured table's rows of one source under one ruler."""
@@ -152,11 +153,21 @@ def _configured(study: Study, stored: pd.DataFrame, planned: list[str]) -> pd.Da
     trials = stored.drop_duplicates("trial_id").set_index("trial_id")
     trials = trials.loc[[trial for trial in planned if trial in trials.index]].reset_index()
     axes = dict.fromkeys([*study.axes(), "objective.name", "train_samples", "seed"])
-    configs = [flatten(json.loads(text)) for text in trials["config"]]
+    configs = [TrialConfig.model_validate_json(text) for text in trials["config"]]
     columns: dict[str, Any] = {"trial_id": trials["trial_id"]}
-    columns |= {axis: pd.Series([config.get(axis) for config in configs], dtype=object) for axis in axes}
+    columns |= {"variant": pd.Series([config.variant for config in configs], dtype=object)}
+    columns |= {axis: pd.Series([_value(c, axis) for c in configs], dtype=object) for axis in axes}
     columns |= {name: trials[name] for name in FACTS}
     return pd.DataFrame(columns)
+
+
+def _value(config: TrialConfig, axis: str) -> Any:
+    """A trial's value on an axis; a whole group of options, as in `system: [gan, …]`, by its label."""
+    flat = config.flat()
+    if axis in flat:
+        return flat[axis]
+    group = getattr(config, axis, None)
+    return label(group) if isinstance(group, Options) else None
 
 
 def _with_measurement(

@@ -167,6 +167,8 @@ def estimate(hypothesis: Hypothesis, study: Study, trials: pd.DataFrame) -> Slop
     if not (trials["collisions"] > 0).any():
         raise Undecided("no pair collided in any trial")
     held = covariates(hypothesis, study)
+    # Systems without a discriminator say nothing about its size.
+    trials = trials[trials[PREDICTOR_COLUMNS[hypothesis.predictor]].notna()]
     stored = len(trials)
     trials = _heard(trials, held)
     predictor = np.log(trials[PREDICTOR_COLUMNS[hypothesis.predictor]].to_numpy(np.float64, na_value=np.nan))

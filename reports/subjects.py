@@ -34,5 +34,5 @@ def not_generated(results: Results) -> list[Subject]:
 
 def generated(results: Results) -> list[Subject]:
     """The completed trial of `pictures.chosen` for each discriminator size."""
-    trials = chosen(results, per_objective=False)
+    trials = chosen(results, per_variant=False)
     return [Subject(describe(row), "generated", row["trial_id"], row) for _, row in trials.iterrows()]

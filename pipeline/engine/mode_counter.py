@@ -53,5 +53,6 @@ def mode_counter(data: DataSet, run: Run) -> tuple[ModeCounter | None, tuple[str
         return ModeCounter(data.fingerprint, model=mode_classifier.unpack(run.embedding(key))), None
     assert data.train_labels is not None
     rng = stream(data.fingerprint, "mode_classifier")
-    model = mode_classifier.fit_stacked(data.train, data.train_labels, rng)
+    steps = min(mode_classifier.STEPS, len(data.train) // 8)  # fewer for smoke runs on a few images
+    model = mode_classifier.fit_stacked(data.train, data.train_labels, rng, steps)
     return ModeCounter(data.fingerprint, model=model), (key, mode_classifier.pack(model))

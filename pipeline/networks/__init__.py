@@ -7,12 +7,13 @@ from torch import nn
 
 from pipeline.networks.dcgan import DcganDiscriminator, DcganEncoder, DcganGenerator
 from pipeline.networks.mlp import MlpDiscriminator, MlpEncoder, MlpGenerator
+from pipeline.networks.resnet import ResnetDiscriminator, ResnetGenerator
 from pipeline.options import DiscriminatorOptions, EncoderOptions, GeneratorOptions
 
 Shape = tuple[int, ...]
 
-GENERATORS = {"dcgan": DcganGenerator, "mlp": MlpGenerator}
-DISCRIMINATORS = {"dcgan": DcganDiscriminator, "mlp": MlpDiscriminator}
+GENERATORS = {"dcgan": DcganGenerator, "mlp": MlpGenerator, "resnet": ResnetGenerator}
+DISCRIMINATORS = {"dcgan": DcganDiscriminator, "mlp": MlpDiscriminator, "resnet": ResnetDiscriminator}
 ENCODERS = {"dcgan": DcganEncoder, "mlp": MlpEncoder}
 
 
@@ -28,14 +29,21 @@ def generator(options: GeneratorOptions | None, sample_shape: Shape, inputs: int
 
 
 def discriminator(
-    options: DiscriminatorOptions | None, sample_shape: Shape, *, per_sample: bool
+    options: DiscriminatorOptions | None,
+    sample_shape: Shape,
+    *,
+    per_sample: bool,
+    spectral_norm: bool = False,
 ) -> nn.Module:
     """(b, *sample_shape) float32 -> (b,) logits or critic values; `.features`: (b, `.feature_count`).
 
     per_sample: the objective differentiates each sample's value on its own, so samples must not meet in a
-    batch norm. Raises ValueError where the network cannot judge such samples.
+    batch norm. spectral_norm: it will be normalised by its weights, so `normalization: auto` adds nothing.
+    Raises ValueError where the network cannot judge such samples.
     """
     assert options is not None
+    if spectral_norm and getattr(options, "normalization", None) == "auto":
+        options = options.model_copy(update={"normalization": "none"})
     with torch.device("meta"):
         return DISCRIMINATORS[options.name](options, sample_shape, per_sample=per_sample)
 

@@ -36,3 +36,30 @@ def hinge(_: options.Hinge) -> Objective:
         lambda generated, _: -generated.mean(),
         lambda value: value,
     )
+
+
+def lsgan(o: options.LeastSquares) -> Objective:
+    """1/2 E (D(x) - b)^2 + 1/2 E (D(G(z)) - a)^2; the generator minimises 1/2 E (D(G(z)) - c)^2 (Mao et al.
+    2017, equation 2). D is a value of its own, not a sigmoid.
+    """
+    return Objective(
+        lambda real, generated: (real - o.b).square().mean() / 2 + (generated - o.a).square().mean() / 2,
+        lambda generated, _: (generated - o.c).square().mean() / 2,
+        lambda value: value,
+    )
+
+
+def relativistic_average(_: options.RelativisticAverage) -> Objective:
+    """D~(x) = sigmoid(C(x) - E C(G(z))), D~(G(z)) = sigmoid(C(G(z)) - E C(x)); the discriminator minimises
+    -E log D~(x) - E log(1 - D~(G(z))), the generator the same with the kinds exchanged (Jolicoeur-Martineau
+    2019, RaSGAN). Only differences of C mean anything, so the gap is that of C.
+    """
+
+    def loss(more: Tensor, less: Tensor) -> Tensor:
+        return discriminator_loss(more - less.mean(), less - more.mean())
+
+    def generator_loss(generated: Tensor, real: Tensor | None) -> Tensor:
+        assert real is not None
+        return loss(generated, real)
+
+    return Objective(loss, generator_loss, lambda value: value, relative=True)

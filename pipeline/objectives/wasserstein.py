@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from pipeline import options
 from pipeline.objectives.objective import Critic, Draw, Inputs, Objective, Penalty
+from pipeline.objectives.penalties import gradient_penalty
 
 
 def critic_loss(real: Tensor, generated: Tensor) -> Tensor:
@@ -16,23 +16,22 @@ def critic_loss(real: Tensor, generated: Tensor) -> Tensor:
     return generated.mean() - real.mean()
 
 
-def gradient_penalty(critic: Critic, real: Inputs, generated: Inputs, uniform: Tensor) -> Tensor:
-    """E (|grad f(x^)|_2 - 1)^2 at x^ = u x + (1 - u) G(z), u (b,) uniform per sample (Gulrajani et al. 2017,
-    equation 3).
-    """
-    between = tuple(_mix(uniform, x, y).requires_grad_() for x, y in zip(real, generated, strict=True))
-    slopes = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-    return (torch.cat([s.flatten(1) for s in slopes], 1).norm(dim=1) - 1).square().mean()
-
-
-def _mix(uniform: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    u = uniform.reshape(-1, *[1] * (x.ndim - 1))
-    return u * x + (1 - u) * y
-
-
 def wgan_clip(o: options.WassersteinClip) -> Objective:
     """Weight clipping (Arjovsky, Chintala, Bottou 2017, algorithm 1)."""
-    return Objective(critic_loss, lambda generated, _: -generated.mean(), lambda value: value, clip=o.clip)
+    return Objective(
+        critic_loss,
+        lambda generated, _: -generated.mean(),
+        lambda value: value,
+        clip=o.clip,
+        warm_up=warm_up if o.warm_up else None,
+    )
+
+
+def warm_up(step: int) -> int | None:
+    """100 critic steps before the first 25 generator steps and before every 500th (the authors' `main.py`,
+    which counts from 0).
+    """
+    return 100 if step <= 25 or (step - 1) % 500 == 0 else None
 
 
 def wgan_gp(o: options.WassersteinPenalty) -> Objective:

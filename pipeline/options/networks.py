@@ -63,6 +63,31 @@ class MlpDiscriminator(Options):
     activation: Literal["leaky_relu", "maxout"] = "leaky_relu"
 
 
+class ResnetGenerator(Options):
+    """Miyato et al. 2018, appendix B.4: residual blocks that double the image, all of `width` channels
+    (32x32, table 4) or `width` next to the image, doubling inwards (48x48 and 128x128, tables 5 and 6, width
+    64). `depth` counts blocks; beyond what the image's size allows they keep it.
+    """
+
+    name: Literal["resnet"]
+    width: Count = 256
+    latent_dim: Count = 128
+    depth: Depth = None
+    channels: Literal["constant", "doubling"] = "constant"
+
+
+class ResnetDiscriminator(Options):
+    """Miyato et al. 2018, appendix B.4: residual blocks that halve the image, then some that do not, without
+    normalization; `width` and `channels` as for the generator. `depth` counts blocks; None: two of either
+    kind (table 4), where channels double all that the size allows and one more (tables 5 and 6).
+    """
+
+    name: Literal["resnet"]
+    width: Count = 128
+    depth: Depth = None
+    channels: Literal["constant", "doubling"] = "constant"
+
+
 class DcganEncoder(Options):
     """The DCGAN discriminator's convolutions, with a vector as output."""
 
@@ -81,6 +106,8 @@ class MlpEncoder(Options):
     depth: Count = 3
 
 
-GeneratorOptions = Annotated[DcganGenerator | MlpGenerator, Field(discriminator="name")]
-DiscriminatorOptions = Annotated[DcganDiscriminator | MlpDiscriminator, Field(discriminator="name")]
+GeneratorOptions = Annotated[DcganGenerator | MlpGenerator | ResnetGenerator, Field(discriminator="name")]
+DiscriminatorOptions = Annotated[
+    DcganDiscriminator | MlpDiscriminator | ResnetDiscriminator, Field(discriminator="name")
+]
 EncoderOptions = Annotated[DcganEncoder | MlpEncoder, Field(discriminator="name")]

@@ -4,12 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pipeline.systems.bigan import ali, bigan
+from pipeline.systems.dae import dae
+from pipeline.systems.ensemble import ensemble
+from pipeline.systems.feature_matching import feature_matching
+from pipeline.systems.flow import flow
 from pipeline.systems.gan import gan
+from pipeline.systems.gaussian_mixture import gaussian_mixture
+from pipeline.systems.infogan import infogan
+from pipeline.systems.kde import kde
+from pipeline.systems.lapgan import lapgan
+from pipeline.systems.minibatch_discrimination import minibatch_discrimination
+from pipeline.systems.mix import mix
+from pipeline.systems.pacgan import pacgan
+from pipeline.systems.srgan import srgan
+from pipeline.systems.stacked import stacked
 from pipeline.systems.system import Batch, Loss, Move, Players, System
+from pipeline.systems.training_set import training_set
+from pipeline.systems.unrolled import unrolled
+from pipeline.systems.vae import vae
+from pipeline.systems.veegan import veegan
 from pipeline.trial import TrialConfig
 
 SYSTEMS: dict[str, Callable[[TrialConfig, tuple[int, ...]], System]] = {
+    "ali": ali,
+    "bigan": bigan,
+    "dae": dae,
+    "ensemble": ensemble,
     "gan": gan,
+    "flow": flow,
+    "gaussian_mixture": gaussian_mixture,
+    "infogan": infogan,
+    "kde": kde,
+    "lapgan": lapgan,
+    "mix": mix,
+    "srgan": srgan,
+    "stacked": stacked,
+    "training_set": training_set,
+    "vae": vae,
+    "feature_matching": feature_matching,
+    "minibatch_discrimination": minibatch_discrimination,
+    "pacgan": pacgan,
+    "unrolled": unrolled,
+    "veegan": veegan,
 }
 
 

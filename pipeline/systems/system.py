@@ -58,6 +58,7 @@ class System:
     rules: player -> how its tree follows its gradients (`.grad`), in place, where the optimizer is not meant.
     start: (players, all training samples (n, *sample_shape), rng) -> the players to begin with.
     inputs: real samples (n, *sample_shape) -> what a conditional system is given of each, else None.
+    needs_labels: every training sample must have a label 0..needs_labels-1; 0: labels are not looked at.
     """
 
     networks: Mapping[str, nn.Module]
@@ -74,3 +75,4 @@ class System:
     rules: Mapping[str, Callable[[Tree], None]] = field(default_factory=dict)
     start: Callable[[Players, Tensor, np.random.Generator], Players] | None = None
     inputs: Callable[[Tensor], Tensor] | None = None
+    needs_labels: int = 0

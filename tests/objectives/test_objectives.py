@@ -10,7 +10,8 @@ from torch import Tensor
 
 from pipeline import options
 from pipeline.objectives import Inputs, Objective, objective
-from pipeline.objectives.wasserstein import gradient_penalty
+from pipeline.objectives.penalties import gradient_penalty
+from pipeline.objectives.wasserstein import warm_up
 
 
 def make(name: str, **values: float) -> Objective:
@@ -67,7 +68,8 @@ def test_gaussians_one_sd_apart() -> None:
         ("nonsaturating", -20.0, -1.0),
         ("nonsaturating", 0.0, -0.5),
     ]
-    + [(name, v, -1.0) for name in ("hinge", "wgan_clip", "wgan_gp") for v in (-20.0, 0.0, 20.0)],
+    + [(name, v, -1.0) for name in ("hinge", "wgan_clip", "wgan_gp") for v in (-20.0, 0.0, 20.0)]
+    + [("lsgan", v, v - 1) for v in (-20.0, 0.0, 20.0)],
 )
 def test_generator_slopes(name: str, value: float, slope: float) -> None:
     logit = torch.tensor([value], dtype=torch.float64, requires_grad=True)
@@ -80,6 +82,67 @@ def test_hinge_by_hand() -> None:
     assert float(make("hinge").discriminator(real, generated)) == pytest.approx(
         (0 + 0.5 + 2) / 3 + (0 + 1 + 4) / 3
     )
+
+
+def test_least_squares_by_hand() -> None:
+    real, generated = torch.tensor([1.0, 0.5]), torch.tensor([0.0, 2.0])
+    # 0-1-1: (0 + .25) / 4 + (0 + 4) / 4; G: (1 + 1) / 4. -1-1-0: (0 + .25) / 4 + (1 + 9) / 4; G: (0 + 4) / 4.
+    for codes, of_d, of_g in (({}, 1.0625, 0.5), ({"a": -1.0, "b": 1.0, "c": 0.0}, 2.5625, 1.0)):
+        goal = make("lsgan", **codes)
+        assert float(goal.discriminator(real, generated)) == pytest.approx(of_d)
+        assert float(goal.generator(generated, None)) == pytest.approx(of_g)
+
+
+def test_least_squares_at_the_optimum_is_half_pearsons_chi2() -> None:
+    # D* = (b p + a q) / (p + q); with a, b, c = -1, 1, 0 the generator's loss, on real samples too, is half of
+    # sum (p - q)^2 / (p + q) = .0883746 (Mao et al. 2017, theorem 1); the discriminator's is 2 sum p q / (p + q).
+    p, q = [0.36, 0.48, 0.16], [1 / 3] * 3
+    goal = make("lsgan", a=-1.0, b=1.0, c=0.0)
+    best = [(x - y) / (x + y) for x, y in zip(p, q, strict=True)]
+
+    def loss(values: list[float]) -> float:
+        # At the codes themselves the other half of the loss vanishes.
+        real, generated = torch.tensor(1.0), torch.tensor(-1.0)
+        atoms = zip(p, q, torch.tensor(values, dtype=torch.float64), strict=True)
+        return sum(
+            x * float(goal.discriminator(v, generated)) + y * float(goal.discriminator(real, v))
+            for x, y, v in atoms
+        )
+
+    assert loss(best) == pytest.approx(0.9558126, abs=1e-6)
+    assert all(loss([v + shift for v in best]) > loss(best) for shift in (-0.1, 0.1))
+    values = torch.tensor(best, dtype=torch.float64)
+    both = sum((x + y) * float(goal.generator(v, None)) for x, y, v in zip(p, q, values, strict=True))
+    assert both == pytest.approx(0.0883746 / 2, abs=1e-6)
+
+
+def test_relativistic_average_by_hand() -> None:
+    # C(x) = 2, 0 around 1; C(G(z)) = 1, -1 around 0. D: softplus(-2, 0) and softplus(0, -2), means .4100375.
+    # G, kinds exchanged: softplus(0, 2) and softplus(2, 0), means 1.4100375.
+    real, generated = torch.tensor([2.0, 0.0]), torch.tensor([1.0, -1.0])
+    goal = make("relativistic_average")
+    assert goal.relative
+    assert float(goal.discriminator(real, generated)) == pytest.approx(0.820075, abs=1e-6)
+    assert float(goal.generator(generated, real)) == pytest.approx(2.820075, abs=1e-6)
+    # Only differences count, and two samples alike cost 2 log 2.
+    assert float(goal.discriminator(real + 7, generated + 7)) == pytest.approx(0.820075, abs=1e-5)
+    assert float(goal.generator(torch.ones(2), torch.ones(2))) == pytest.approx(1.386294, abs=1e-6)
+
+
+def test_the_relativistic_generator_has_slopes_in_both_kinds() -> None:
+    # One sample of each kind, C(G(z)) - C(x) = d: the loss 2 softplus(-d) has slopes -+2 sigmoid(-d).
+    real, generated = torch.tensor([1.0], requires_grad=True), torch.tensor([0.0], requires_grad=True)
+    slopes = torch.autograd.grad(make("relativistic_average").generator(generated, real), (generated, real))
+    sigmoid_1 = 0.7310586
+    assert [float(s) for s in slopes] == pytest.approx([-2 * sigmoid_1, 2 * sigmoid_1], abs=1e-6)
+
+
+def test_the_warm_up_of_the_reference_implementation() -> None:
+    # Its generator steps count from 0: 100 critic steps for 0..24, and for 500, 1000, …
+    assert [step for step in range(1, 2001) if warm_up(step) == 100] == [*range(1, 26), 501, 1001, 1501]
+    assert warm_up(26) is None
+    assert make("wgan_clip").warm_up is None
+    assert make("wgan_clip", warm_up=True).warm_up is warm_up
 
 
 def test_wasserstein_by_hand() -> None:
@@ -107,7 +170,8 @@ def test_the_penalty_looks_between_the_samples() -> None:
 
     def penalty(u: float) -> float:
         uniform = torch.full((4,), u)
-        return float(gradient_penalty(lambda x: x[0].square().sum(1) / 2, (real,), (generated,), uniform))
+        value = gradient_penalty(lambda x: x[0].square().sum(1) / 2, (real,), (generated,), uniform)
+        return float(value.detach())
 
     assert [penalty(0.0), penalty(1.0), penalty(0.5)] == pytest.approx([1.0, 4.0, 2.25])
 

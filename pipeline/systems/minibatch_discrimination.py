@@ -1,0 +1,61 @@
+"""Minibatch discrimination (Salimans et al. 2016, section 3.2): the discriminator sees if a batch varies."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pipeline import networks, options
+from pipeline.networks.minibatch import with_minibatch_layer
+from pipeline.networks.parameters import apply
+from pipeline.systems.adversary import Adversary, discriminator
+from pipeline.systems.system import Batch, Move, Players, System
+from pipeline.trial import TrialConfig
+
+
+def minibatch_discrimination(trial: TrialConfig, sample_shape: tuple[int, ...]) -> System:
+    """A GAN whose discriminator judges each sample beside its batch, real and generated batches apart. Raises
+    ValueError under penalties of single samples' gradients.
+    """
+    o = trial.system
+    assert isinstance(o, options.MinibatchDiscrimination)
+    g = networks.generator(trial.generator, sample_shape)
+    d = with_minibatch_layer(discriminator(trial, sample_shape), o.kernels, o.kernel_dim)
+    adversary = Adversary(trial, d, sample_shape)
+    if adversary.penalties:
+        raise ValueError(
+            "minibatch_discrimination couples the samples whose gradients wgan_gp, r1 and dragan penalise"
+        )
+
+    def generate(players: Players, latents: Tensor) -> Tensor:
+        return apply(g, players["generator"], latents)
+
+    def discriminator_loss(players: Players, batch: Batch) -> Tensor:
+        with torch.no_grad():
+            generated = generate(players, batch.latents)
+        return adversary.discriminator_loss(players, (batch.real,), (generated,), batch)
+
+    def generator_loss(players: Players, batch: Batch) -> Tensor:
+        generated = generate(players, batch.latents)
+        return adversary.generator_loss(players, (batch.real,), (generated,), batch)
+
+    def gap(players: Players, batch: Batch) -> Tensor:
+        # Closeness grows with the batch, so the gap is that of batches as large as the trained ones.
+        rows = min(trial.training.batch_size, len(batch.real))
+        pairs = zip(batch.real.split(rows), generate(players, batch.latents).split(rows), strict=True)
+        gaps = [adversary.gap(players, (real,), (made,)) for real, made in pairs if len(real) == rows]
+        return torch.stack(gaps).mean()
+
+    return System(
+        networks={"discriminator": d, "generator": g},
+        moves={
+            "discriminator": Move(("discriminator",), discriminator_loss),
+            "generator": Move(("generator",), generator_loss),
+        },
+        turns=adversary.turns,
+        generate=generate,
+        latent_dim=trial.latent_dim,
+        watch={"gap": gap},
+        draws=adversary.draws,
+        after=adversary.after,
+    )

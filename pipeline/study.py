@@ -28,7 +28,9 @@ from pipeline.trial import TrialConfig, content_hash
 
 
 class Study(Options):
-    """The whole file. `vary` holds dotted keys of the base, `seed`, and the words `zip` and `exclude`."""
+    """The whole file. `vary` holds dotted keys of the base, `seed`, and the words `zip` (columns that
+    move together), `rows` (the same, row by row; what a row leaves out is the base's) and `exclude`.
+    """
 
     study: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=80)]
     question: str
@@ -80,6 +82,9 @@ class Study(Options):
             if key == "zip":
                 for group in values:
                     axes |= {member: list(column) for member, column in group.items()}
+            elif key == "rows":
+                for member in dict.fromkeys(k for row in values for k in row):
+                    axes[member] = [row[member] for row in values if member in row]
             elif key not in ("exclude", "seed"):
                 axes[key] = list(values)
         axes["seed"] = self.seeds()
@@ -162,6 +167,8 @@ class Study(Options):
         for key, values in vary.items():
             if key == "zip":
                 vary["zip"] = [{k: _ends(column) for k, column in group.items()} for group in values]
+            elif key == "rows":
+                vary["rows"] = _ends(values)
             elif key != "exclude":
                 vary[key] = self.seeds()[:1] if key == "seed" else _ends(values)
         if "search" in document:
@@ -175,11 +182,13 @@ class Study(Options):
     # --- checks ------------------------------------------------------------------------------------------
 
     def _check_axes(self) -> None:
-        groups = [("vary", {k: v for k, v in self.vary.items() if k not in ("zip", "exclude")})]
-        for word in ("zip", "exclude"):
+        groups = [("vary", {k: v for k, v in self.vary.items() if k not in ("zip", "rows", "exclude")})]
+        for word in ("zip", "rows", "exclude"):
             entries = self.vary.get(word, [])
             if not isinstance(entries, list) or not all(isinstance(e, dict) and e for e in entries):
                 raise InputError(f"vary.{word}: {entries!r}: must be a list of groups of dotted keys")
+        rows = self.vary.get("rows", [])
+        groups += [("vary.rows", {key: [None] for row in rows for key in row})] if rows else []
         groups += [(f"vary.zip.{i}", group) for i, group in enumerate(self.vary.get("zip", []))]
         seen: set[str] = set()
         for where, group in groups:
@@ -218,6 +227,8 @@ class Study(Options):
                     factors.append(
                         [dict(zip(group, row, strict=True)) for row in zip(*group.values(), strict=True)]
                     )
+            elif key == "rows":
+                factors.append(values)
             elif key not in ("exclude", "seed"):
                 factors.append([{key: value} for value in values])
         if "seed" in self.vary:
@@ -257,8 +268,12 @@ PREDICTOR_AXES: dict[str, str] = {
 
 # What a smoke run does at most of each, wherever it stands in a study.
 QUICK = {
-    **{"steps": 20, "encoder_steps": 20, "content_steps": 20, "batch_size": 16},
-    **{"size": 2000, "train_samples": 1000},
+    "steps": 20,
+    "encoder_steps": 20,
+    "content_steps": 20,
+    "batch_size": 16,
+    "size": 2000,
+    "train_samples": 1000,
 }
 
 

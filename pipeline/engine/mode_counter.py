@@ -35,7 +35,12 @@ class ModeCounter(NamedTuple):
         }
         if self.model is not None:
             found = coverage_of_labels(mode_classifier.modes_of(self.model, samples), STACKED_MODES)
-            return {**row, "modes_known": STACKED_MODES, "modes": int(found.modes), "kl_uniform": found.kl_uniform}
+            return {
+                **row,
+                "modes_known": STACKED_MODES,
+                "modes": int(found.modes),
+                "kl_uniform": found.kl_uniform,
+            }
         assert self.centres is not None
         reached = coverage(samples, self.centres, self.radius)._asdict()
         finite = {name: None if np.isnan(value) else value for name, value in reached.items()}

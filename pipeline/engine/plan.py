@@ -42,11 +42,20 @@ def load_data(trials: list[TrialConfig], data_root: Path | None) -> dict[str, Da
                 parts += [("discriminator", trial.discriminator)]
                 named = ", ".join(f"{key} {part.name!r}" for key, part in parts if part)
                 raise InputError(f"dataset {trial.dataset.name!r} with {named}: {error}") from None
-            if game.needs_labels and data.train_labels is None:
-                raise InputError(
-                    f"system {trial.system.name!r}: needs labels, and {trial.dataset.name!r} has none"
-                )
+            _check_labels(trial, data, game.needs_labels)
     return found
+
+
+def _check_labels(trial: TrialConfig, data: DataSet, classes: int) -> None:
+    """classes: how many the system tells apart; 0 where it reads no labels."""
+    labels = data.train_labels
+    if classes and labels is None:
+        raise InputError(f"system {trial.system.name!r}: needs labels, and {trial.dataset.name!r} has none")
+    if classes and labels is not None and labels.max() >= classes:
+        raise InputError(
+            f"system.classes: {classes}: {trial.dataset.name!r} has labels up to {labels.max()}; "
+            f"allowed: at least {labels.max() + 1}"
+        )
 
 
 def commit() -> str:

@@ -56,7 +56,7 @@ class Unrolled(_Game):
     paper: ClassVar[str] = "Metz et al. 2017"
     name: Literal["unrolled"]
     unrolling: Annotated[int, Field(ge=1, le=10)] = 5
-    inner_lr: Positive = 0.1
+    inner_lr: Positive = 0.3
 
 
 class Mix(_Game):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from pipeline.networks.parameters import bind
+from pipeline.networks.features import features
 from pipeline.systems.adversary import Adversary
 from pipeline.systems.gan import gan
 from pipeline.systems.system import Batch, Move, Players, System
@@ -23,7 +23,7 @@ def feature_matching(trial: TrialConfig, sample_shape: tuple[int, ...]) -> Syste
     adversary = Adversary(trial, d, sample_shape)
 
     def mean_features(players: Players, x: Tensor) -> Tensor:
-        return bind(d, players["discriminator"]).features(x).mean(0)
+        return features(d, players["discriminator"], x).mean(0)
 
     def generator_loss(players: Players, batch: Batch) -> Tensor:
         samples = (batch.real,), (game.generate(players, batch.latents),)

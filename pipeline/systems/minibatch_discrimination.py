@@ -42,7 +42,9 @@ def minibatch_discrimination(trial: TrialConfig, sample_shape: tuple[int, ...]) 
     def gap(players: Players, batch: Batch) -> Tensor:
         # Closeness grows with the batch, so the gap is that of batches as large as the trained ones.
         rows = min(trial.training.batch_size, len(batch.real))
-        pairs = zip(batch.real.split(rows), generate(players, batch.latents).split(rows), strict=True)
+        pairs = zip(
+            torch.split(batch.real, rows), torch.split(generate(players, batch.latents), rows), strict=True
+        )
         gaps = [adversary.gap(players, (real,), (made,)) for real, made in pairs if len(real) == rows]
         return torch.stack(gaps).mean()
 

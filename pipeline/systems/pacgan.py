@@ -74,4 +74,4 @@ def pacgan(trial: TrialConfig, sample_shape: tuple[int, ...]) -> System:
 
 def pack(rows: Tensor, m: int) -> Tensor:
     """(b m, c, ...) -> (b, m c, ...): each m rows in turn become one, side by side in dimension 1."""
-    return rows.unflatten(0, (-1, m)).flatten(1, 2)
+    return rows.reshape(-1, m, *rows.shape[1:]).flatten(1, 2)

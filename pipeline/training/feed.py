@@ -1,6 +1,4 @@
-"""What the loop draws: batches of real samples, latents and whatever else a system asks for, each from its own
-stream.
-"""
+"""What the loop draws: batches of real samples, latents and what else a system asks for, each from its stream."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ DIGITS: dict[str, Any] = {
     "generator": {"name": "mlp", "width": 128, "depth": 2, "latent_dim": 16},
     "discriminator": {"name": "mlp", "width": 128, "depth": 2},
     "objective": NONSATURATING,
-    "training": {"steps": 1000, "generator_lr": 5e-4, "discriminator_lr": 5e-4},
+    "training": {"steps": 1000, "generator_lr": 5e-4, "discriminator_lr": 5e-4, "ema": 0.99},
 }
 
 

@@ -15,7 +15,6 @@ from pipeline.systems import Batch, Players, System
 from pipeline.systems.veegan import reconstruction
 from pipeline.trial import TrialConfig
 from tests.systems.games import DCGAN, MLP, game, reached, trial
-from tests.systems.rings import ENCODER, rings
 from tests.systems.smoke import train_alike
 
 

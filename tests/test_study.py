@@ -10,6 +10,7 @@ from pipeline import InputError, Study
 from pipeline.documents import parse_yaml
 
 STUDIES = sorted((Path(__file__).parents[1] / "studies").glob("*.yaml"))
+QUICKSTART = next(path for path in STUDIES if path.stem == "quickstart")
 SMALL = """
 study: small
 question: does it work?
@@ -80,7 +81,7 @@ def test_ids_are_pinned() -> None:
 
 
 def test_the_resolved_study_reads_back() -> None:
-    study = Study.load(STUDIES[0])
+    study = Study.load(QUICKSTART)
     again = Study.parse(parse_yaml(study.yaml()))
     assert [t.id for t in again.trials()] == [t.id for t in study.trials()]
     assert again == Study.parse(parse_yaml(again.yaml()))
@@ -96,7 +97,7 @@ def test_every_study_loads_and_shrinks(path: Path) -> None:
 
 
 def test_overrides_reach_dotted_axes() -> None:
-    path = STUDIES[0]
+    path = QUICKSTART
     study = Study.load(
         path, ["vary.discriminator.width=[3, 5]", "vary.seed.count=1", "base.training.steps=7"]
     )
@@ -105,9 +106,40 @@ def test_overrides_reach_dotted_axes() -> None:
     assert {t.training.steps for t in study.trials()} == {7}
 
 
+def test_rows_are_settings_of_several_keys() -> None:
+    """What a row leaves out is the base's; other axes multiply; a quick study keeps the first and the last."""
+    rows = (
+        "[{discriminator.width: 3}, {system: {name: pacgan, packing: 3}, training.steps: 9}, {system: kde}]"
+    )
+    study = Study.load(QUICKSTART, ["hypotheses=[]", f"vary={{rows: {rows}, seed: {{count: 2}}}}"])
+    trials = study.trials()
+    assert [t.variant for t in trials[::2]] == ["nonsaturating", "pacgan(packing=3) + nonsaturating", "kde"]
+    assert [t.training.steps for t in trials] == [1500, 1500, 9, 9, 1500, 1500]
+    assert [t.discriminator and t.discriminator.width for t in trials[::2]] == [3, 16, None]
+    assert study.axes()["discriminator.width"] == [3]
+    assert [t.system.name for t in study.quick().trials()] == ["gan", "kde"]
+
+
+def test_columns_of_a_zip_may_repeat_but_no_setting_may() -> None:
+    columns = "{system: [gan, {name: pacgan, packing: 2}], training.ema: [0.9, 0.9]}"
+    assert len(Study.load(QUICKSTART, ["hypotheses=[]", f"vary={{zip: [{columns}]}}"]).trials()) == 2
+    with pytest.raises(InputError, match="two combinations give the same trial"):
+        Study.load(QUICKSTART, ["vary={zip: [{training.steps: [5, 5]}]}"])
+
+
+def test_quick_bounds_every_number_that_costs_time() -> None:
+    study = Study.load(QUICKSTART, ["hypotheses=[]", "vary={training.steps: [10, 500, 900]}"])
+    quick = study.quick()
+    assert {t.training.steps for t in quick.trials()} == {10, 20}
+    assert {t.training.batch_size for t in quick.trials()} == {16}
+    assert {t.train_samples for t in quick.trials()} == {1000}
+    assert quick.measure.embedding_names() == study.measure.embedding_names()[:1]
+    assert quick.controls.repeats == 1
+
+
 def test_whole_blocks_can_be_set() -> None:
     study = Study.load(
-        STUDIES[0],
+        QUICKSTART,
         [
             "hypotheses=[]",
             "vary={train_samples: [5, 6]}",
@@ -153,6 +185,10 @@ def test_mistakes_in_the_base_name_key_value_and_what_is_allowed(mistake: str) -
         ("measure.embeddings=[]", "measure.embeddings"),
         ("study=../escape", "study"),
         ("vary.exclude=[{generator.width: 5}]", "not a varied key"),
+        ("base.system=kde", "system kde has none; leave it out"),
+        ("base.objective=null", "objective: required key is missing: system gan needs it"),
+        ("base.system={name: pacgan, packing: 5}", "base.system.packing: 5"),
+        ("vary={rows: [3]}", "vary.rows"),
         ("vary.seed={count: 0}", "seed.count: 0"),
         ("base.training.betas=[0.5]", "base.training.betas"),
         (
@@ -169,7 +205,7 @@ def test_mistakes_in_the_base_name_key_value_and_what_is_allowed(mistake: str) -
 )
 def test_mistakes_are_one_line(override: str, said: str) -> None:
     with pytest.raises(InputError) as caught:
-        Study.load(STUDIES[0], [override])
+        Study.load(QUICKSTART, [override])
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -178,7 +214,7 @@ def test_mistakes_are_one_line(override: str, said: str) -> None:
 def test_a_search_never_tunes_the_support_size(metric: str) -> None:
     space = "{discriminator.width: {type: int, low: 2, high: 4}}"
     with pytest.raises(InputError, match="never the support size"):
-        Study.load(STUDIES[0], [f"search={{space: {space}, objective: {{metric: {metric}}}}}"])
+        Study.load(QUICKSTART, [f"search={{space: {space}, objective: {{metric: {metric}}}}}"])
 
 
 @pytest.mark.parametrize("text", ["a: [1", "- a\n- b", "a: 1\na: 2", "\t", "1: 2"])

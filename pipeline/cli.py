@@ -343,28 +343,30 @@ def fetch(
 
 @app.command()
 def systems() -> None:
-    """List the systems a study may name: paper, what they play with, options."""
+    """List the systems a study may name: paper, what they play on, options."""
     from pipeline.options import SystemOptions, choices
-    from pipeline.systems import SYSTEMS
 
     rows = []
     for name, model in choices(SystemOptions).items():
         options = [key for key in model.model_fields if key != "name"]
-        status = "ready" if name in SYSTEMS else "not built"
-        paper = str(getattr(model, "paper", ""))
-        rows.append((name, paper, status, " ".join((model.__doc__ or "").split()), ", ".join(options)))
-    _show(("name", "paper", "status", "what", "options"), rows)
+        what = " ".join((model.__doc__ or "").split())
+        rows.append(
+            (name, getattr(model, "paper", ""), getattr(model, "plays_on", ""), what, ", ".join(options))
+        )
+    _show(("name", "paper", "ready for", "what", "options"), rows)
 
 
 @app.command()
 def objectives() -> None:
-    """List the objectives a study may name, with their options."""
+    """List the objectives a study may name, with their options, and the regularisers that go with them."""
     from pipeline import options
 
     rows = {}
     for name, model in options.choices(options.ObjectiveOptions).items():
         fields = [f"{key}={field.default}" for key, field in model.model_fields.items() if key != "name"]
         rows[name] = " ".join([model.__doc__ or "", *(["Options:", *fields] if fields else [])])
+    for name, field in options.Regularizers.model_fields.items():
+        rows[f"regularizers.{name}"] = field.description or ""
     _list(rows)
 
 

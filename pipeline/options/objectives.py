@@ -135,16 +135,22 @@ ObjectiveOptions = Annotated[
 
 
 class Regularizers(Options):
-    """What restrains the discriminator, beside its objective. Each is off at its default.
+    """What restrains the discriminator, beside its objective. Each is off at its default."""
 
-    spectral_norm: its layers divided by their largest singular values (Miyato et al. 2018). r1: weight
-    gamma/2 of the squared gradient at real samples (Mescheder, Geiger, Nowozin 2018). dragan: weight of the
-    gradient penalty around real samples (Kodali et al. 2017). instance_noise: standard deviation, falling
-    linearly to 0, of Gaussian noise on all that the discriminator sees (Sønderby et al. 2017; Arjovsky &
-    Bottou 2017).
-    """
-
-    spectral_norm: bool = False
-    r1: NonNegative = 0.0
-    dragan: NonNegative = 0.0
-    instance_noise: NonNegative = 0.0
+    spectral_norm: bool = Field(
+        default=False,
+        description="Its layers divided by their largest singular values (Miyato et al. 2018).",
+    )
+    r1: NonNegative = Field(
+        default=0.0,
+        description="Weight gamma of gamma/2 E |grad D|^2 at real samples (Mescheder, Geiger, Nowozin 2018).",
+    )
+    dragan: NonNegative = Field(
+        default=0.0,
+        description="Weight of the gradient penalty around real samples (Kodali et al. 2017).",
+    )
+    instance_noise: NonNegative = Field(
+        default=0.0,
+        description="Standard deviation, falling linearly to 0, of Gaussian noise on all that the "
+        "discriminator sees (Sønderby et al. 2017; Arjovsky & Bottou 2017).",
+    )

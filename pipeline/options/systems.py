@@ -17,6 +17,7 @@ PARTS = ("generator", "discriminator", "objective", "regularizers")
 class _Game(Options):
     paper: ClassVar[str]
     takes: ClassVar[tuple[str, ...]] = PARTS
+    plays_on: ClassVar[str] = "points and images"
 
 
 class Gan(_Game):
@@ -114,6 +115,7 @@ class Stacked(_Game):
     """
 
     paper: ClassVar[str] = "Huang et al. 2017"
+    plays_on: ClassVar[str] = "labelled points and images"
     name: Literal["stacked"]
     encoder: EncoderOptions
     classes: Annotated[int, Field(ge=2)] = 10
@@ -131,6 +133,7 @@ class LapGan(_Game):
     """
 
     paper: ClassVar[str] = "Denton et al. 2015"
+    plays_on: ClassVar[str] = "images"
     name: Literal["lapgan"]
     levels: Annotated[int, Field(ge=1, le=4)] = 2
     width: Count = 64
@@ -163,6 +166,7 @@ class SrGan(_Game):
     """
 
     paper: ClassVar[str] = "Ledig et al. 2017"
+    plays_on: ClassVar[str] = "images"
     takes: ClassVar[tuple[str, ...]] = ("discriminator", "objective", "regularizers")
     name: Literal["srgan"]
     width: Count = 64

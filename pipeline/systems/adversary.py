@@ -1,6 +1,4 @@
-"""One discriminator under the trial's objective and regularisers: the half that all
-adversarial games share.
-"""
+"""One discriminator under the trial's objective and regularisers: what all adversarial games share."""
 
 from __future__ import annotations
 

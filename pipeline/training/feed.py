@@ -1,4 +1,4 @@
-"""What the loop draws: batches of real samples, latents and what else a system asks for, each from its stream."""
+"""What the loop draws: real samples, latents and what else a system asks for, each from its own stream."""
 
 from __future__ import annotations
 

@@ -192,3 +192,38 @@ def test_points_learn_where_the_data_is() -> None:
         trained = train(config, ring, ring, CPU)
         points = sample(trained.system, trained.players, 500, config.id)
     assert np.linalg.norm(points.mean(0) - 3) < 1.0  # it began at the origin, 4.2 away
+
+
+def test_the_average_follows_the_generator_over_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand: a_t = d_t a_(t-1) + (1 - d_t) g_t with d_t = min(0.9, (1 + t) / (10 + t)), a_0 the first g."""
+    seen: list[torch.Tensor] = []
+    original = torch._foreach_lerp_
+
+    def spy(averages: list[torch.Tensor], now: list[torch.Tensor], weight: float) -> None:
+        seen.extend(tensors[0].detach().clone() for tensors in ([averages, now] if not seen else [now]))
+        original(averages, now, weight)
+
+    monkeypatch.setattr(torch, "_foreach_lerp_", spy)
+    config = trial(steps=12, ticks=1, ema=0.5)
+    with exact_float32(1):
+        found = train(config, IMAGES, IMAGES, CPU)
+    expected, *generators = seen
+    assert len(generators) == 12
+    for t, generator in enumerate(generators, 1):
+        decay = min(0.5, (1 + t) / (10 + t))
+        expected = decay * expected + (1 - decay) * generator
+    average = next(iter(found.players["generator"].values()))
+    torch.testing.assert_close(average, expected)
+    assert not torch.allclose(average, generators[-1])
+
+
+def test_without_moves_a_system_is_what_it_is_from_the_start() -> None:
+    config = TrialConfig.model_validate(
+        {"system": "training_set", "dataset": {"name": "digits"}, "train_samples": 120}
+    )
+    with exact_float32(1):
+        found = train(config, IMAGES, IMAGES, CPU)
+        images = sample(found.system, found.players, 300, config.id)
+    assert (found.status, found.steps_done, found.curves) == ("completed", 0, [])
+    known = {image.tobytes() for image in IMAGES}
+    assert all(np.rint(image * 255).astype(np.uint8).tobytes() in known for image in images)

@@ -78,6 +78,10 @@ def _support(results: Results) -> dict[str, Captioned]:
             figures.support_by(results, "train_samples", "training samples"),
             f"Support size against the number of training samples, {n}. {POINTS}",
         ),
+        "support-by-variant": (
+            figures.by_variant(results),
+            f"Support size of each variant relative to held-out real images under the same ruler, {n}.",
+        ),
         "quality": (
             figures.quality(results),
             f"Support size against precision, {n}. Left of the gate (shaded) few near-duplicates are a "

@@ -4,6 +4,7 @@ nothing to draw.
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,40 @@ def support_by(results: Results, column: str, label: str) -> Drawing | None:
         _ticks_at(ax, sorted({int(value) for value in trials[column]}))
     beside(ax, _entries(looks, trials, results.real))
     return encode(figure)
+
+
+def by_variant(results: Results) -> Drawing | None:
+    """A line for each variant: the N2 of its trials relative to real images. None for a single variant."""
+    trials = results.completed[results.completed["n2_real"].notna()]
+    names = list(dict.fromkeys(trials["variant"]))
+    if len(names) < 2:
+        return None
+    figure, ax = axes(7.2, 0.9 + 0.27 * len(names))
+    ax.axvline(1, color=REAL, linewidth=1)
+    for k, name in enumerate(reversed(names)):
+        own = trials[trials["variant"] == name]
+        for i, (_, row) in enumerate(own.iterrows()):
+            y = k + 0.4 * ((i + 0.5) / len(own) - 0.5)
+            low, high = row["n2_low"] / row["n2_real"], row["n2_high"] / row["n2_real"]
+            face = COLOURS[0] if _passes(row) else "white"
+            style: dict[str, Any] = {"color": COLOURS[0], "markerfacecolor": face, "markersize": 4}
+            if pd.isna(row["n2"]):
+                ax.plot(low, y, ">", **style)
+                continue
+            ax.plot([low, row["ratio_to_real"] if pd.isna(high) else high], [y, y], color=COLOURS[0], lw=0.8)
+            ax.plot(row["ratio_to_real"], y, "o", **style)
+    ax.set_yticks(range(len(names)), [shortened(name) for name in reversed(names)])
+    ax.set(xscale="log", ylim=(-0.7, len(names) - 0.3), xlabel=r"$N_2$ relative to held-out real images")
+    entries = [dot(COLOURS[0], "o", "a trial, 95 % interval")]
+    entries += [dot(COLOURS[0], ">", "no pair collided: at least")]
+    entries += [dot(COLOURS[0], "o", "not past the quality gate", filled=False)]
+    beside(ax, [*entries, Line2D([], [], color=REAL, label="held-out real images")])
+    return encode(figure)
+
+
+def shortened(variant: str) -> str:
+    """A variant's name as an axis has room for."""
+    return textwrap.shorten(variant, 44, placeholder=" …")
 
 
 def quality(results: Results) -> Drawing | None:
@@ -86,8 +121,10 @@ def _passes(row: pd.Series[Any]) -> bool:
 
 
 def _looks(trials: pd.DataFrame) -> Looks:
+    variants = sorted(set(trials["variant"]))
+    # More of them than colours cannot be told apart: then all look alike, and another figure has a line each.
     return (
-        look(sorted(set(trials["variant"])), COLOURS),
+        look(variants, COLOURS if len(variants) <= len(COLOURS) else COLOURS[:1]),
         look(sorted(set(trials["train_samples"])), MARKERS),
     )
 
@@ -107,6 +144,8 @@ def _ticks_at(ax: Axes, values: list[int]) -> None:
 def _entries(looks: Looks, trials: pd.DataFrame, real: pd.DataFrame) -> list[Line2D]:
     colours, markers = looks
     entries = [dot(colour, "o", str(name)) for name, colour in colours.items()]
+    if len(colours) > len(COLOURS):
+        entries = [dot(COLOURS[0], "o", f"{len(colours)} variants")]
     if len(markers) > 1:
         entries += [dot("#777777", marker, f"{n:,} training samples") for n, marker in markers.items()]
     if not trials["passes_gate"].fillna(False).astype(bool).all():

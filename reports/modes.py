@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import NamedTuple
 
 import pandas as pd
 
+from reports.figures import shortened
 from reports.listing import Listing
 from reports.marks import beside, dot
 from reports.published_modes import Published, published
@@ -92,8 +92,7 @@ def drawing(results: Results, dataset: str) -> Drawing | None:
         ax.plot(one.rows["modes"], jitter, "o", markersize=4, color=COLOURS[0], zorder=3)
     known = shown[0].modes_known
     ax.axvline(known, color=REAL, linewidth=0.9, linestyle=":")
-    labels = [textwrap.shorten(one.variant, 44, placeholder=" …") for one in reversed(shown)]
-    ax.set_yticks(range(len(shown)), labels)
+    ax.set_yticks(range(len(shown)), [shortened(one.variant) for one in reversed(shown)])
     ax.set(xlim=(-0.02 * known, 1.04 * known), ylim=(-0.7, len(shown) - 0.3), xlabel="modes reached")
     beside(ax, [dot(COLOURS[0], "o", "a trial"), dot("#777777", "|", "published (bar: spread)")])
     return encode(figure)

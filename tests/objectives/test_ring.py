@@ -1,7 +1,7 @@
 """Every objective and regulariser learns: modes of the 8-Gaussian ring that a GAN under it reaches.
 
 Published for the plain GAN are 1 (VEEGAN) and 6.3 +- .5 (PacGAN) of 8 modes; for the others nothing on this
-ring. So the floors lie under what these settings gave: a wrong sign or weight falls through them.
+ring. So the floors are requirements, most of them half of the modes: a wrong sign or weight falls through them.
 """
 
 from __future__ import annotations

@@ -74,7 +74,8 @@ def assert_same(root: str | Path, other: str | Path, *besides: str) -> None:
     ours, theirs = numbers(root), numbers(other)
     for name, frame in ours.items():
         drop = [column for column in besides if column in frame.columns]
-        assert len(frame) or name == "labels", f"table {name} is empty"  # nobody has judged these
+        # Nobody has judged these, and digits have no modes that are known.
+        assert len(frame) or name in ("labels", "modes"), f"table {name} is empty"
         assert_frame_equal(
             frame.drop(columns=drop), theirs[name].drop(columns=drop), check_exact=True, obj=name
         )

@@ -146,11 +146,12 @@ class Study(Options):
 
     def quick(self) -> Study:
         """The same study shrunk to a smoke run of under a minute: first and last value of every axis, one
-        seed, 20 steps of 16 rows, 200 samples under the first embedding, one of each kind of control.
+        seed, 20 steps of 16 rows, 200 samples under the first embedding, one of each kind of control, no GPU.
         """
         document = _shrunk(self.model_dump(mode="json", exclude_none=True))
         document["study"] = f"{self.study}-quick"
         document["base"]["training"] |= {"ticks": 2}
+        document["resources"]["gpus"] = 0.0
         first = self.measure.embeddings[0]
         tau = document["measure"]["tau"]
         if isinstance(tau.get("value"), dict):

@@ -146,7 +146,7 @@ class Study(Options):
 
     def quick(self) -> Study:
         """The same study shrunk to a smoke run of under a minute: first and last value of every axis, one
-        seed, 20 steps of 16 rows, 200 samples under the first embedding, one of each kind of control, no GPU.
+        seed, 20 steps of 16 rows, 200 samples under the first embedding, one control, no GPU.
         """
         document = _shrunk(self.model_dump(mode="json", exclude_none=True))
         document["study"] = f"{self.study}-quick"
@@ -154,6 +154,8 @@ class Study(Options):
         document["resources"]["gpus"] = 0.0
         first = self.measure.embeddings[0]
         tau = document["measure"]["tau"]
+        if "quantile" in tau:  # of fewer real pairs, where the data at hand are
+            tau["quantile"] = max(1e-3, tau["quantile"])
         if isinstance(tau.get("value"), dict):
             tau["value"] = {first.label: tau["value"][first.label]}
         document["measure"] |= {
@@ -161,9 +163,7 @@ class Study(Options):
             "samples": min(200, self.measure.samples),
             "quality_reference": min(500, self.measure.quality_reference),
         }
-        controls = document["controls"]
-        controls |= {key: values[:1] for key, values in controls.items() if isinstance(values, list)}
-        controls["repeats"] = 1
+        document["controls"] = {"finite_support": self.controls.finite_support[:1], "repeats": 1}
         vary = document["vary"]
         for key, values in vary.items():
             if key == "zip":

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.options import (
@@ -21,11 +21,22 @@ from pipeline.options import (
     Regularizers,
     SystemOptions,
     TrainingOptions,
+    choices,
 )
 
 # Raised when the meaning of an unchanged configuration changes (a different initialisation, say), so that
 # old and new numbers never share an id.
 SEMANTICS = 1
+
+
+_Name = Annotated[str, Field(json_schema_extra={"enum": list(choices(SystemOptions))})]
+
+
+def _by_name(system: Any) -> Any:
+    """A name alone stands for the system with every option at its default; options alone for a GAN's."""
+    if isinstance(system, str):
+        return {"name": system}
+    return {"name": "gan", **system} if isinstance(system, dict) else system
 
 
 class TrialConfig(Options):
@@ -34,7 +45,9 @@ class TrialConfig(Options):
     A system may be given by name or by its options. The parts that it does not play with are None.
     """
 
-    system: SystemOptions = Gan(name="gan")
+    system: Annotated[
+        SystemOptions, BeforeValidator(_by_name, json_schema_input_type=SystemOptions | _Name)
+    ] = Gan(name="gan")
     dataset: DatasetOptions
     generator: GeneratorOptions | None = None
     discriminator: DiscriminatorOptions | None = None
@@ -43,17 +56,6 @@ class TrialConfig(Options):
     train_samples: Count
     training: TrainingOptions = TrainingOptions()
     seed: Annotated[int, Field(ge=0)] = 0
-
-    @model_validator(mode="before")
-    @classmethod
-    def _system_by_name(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "system" in data:
-            system = data["system"]
-            if isinstance(system, str):
-                return {**data, "system": {"name": system}}
-            if isinstance(system, dict) and "name" not in system:
-                return {**data, "system": {"name": "gan", **system}}
-        return data
 
     @model_validator(mode="after")
     def _parts_of_the_system(self) -> TrialConfig:

@@ -37,12 +37,24 @@ def flops_per_step(trial: TrialConfig, sample_shape: tuple[int, ...]) -> float:
             torch.empty(()),
         )
 
-    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+    counter = FlopCounterMode(display=False)
+    counter.mod_tracker = _NoModules()  # type: ignore[assignment]
+    with torch.device("meta"), counter:
         for name in game.turns(ORDINARY_STEP) if game.moves else ():
             moved, loss_of = game.moves[name]
             tensors = [tensor for player in moved for tensor in trained(players[player])]
             torch.autograd.grad(loss_of(players, batch), tensors)
     return float(counter.get_total_flops())
+
+
+class _NoModules:
+    """In place of the counter's tracker of modules, whose hooks `torch.autograd.grad` refuses."""
+
+    parents = frozenset({"Global"})
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 def predicted_seconds(trial: TrialConfig, sample_shape: tuple[int, ...]) -> float:

@@ -48,11 +48,11 @@ def test_the_rule_takes_lowest_seed_and_most_training_samples(tmp_path: Path) ->
         status=lambda k, t: "failed" if t.seed == 0 and t.discriminator.width == 4 else "completed",
     )
     results = read(run)
-    shown = pictures.chosen(results, per_objective=True)
+    shown = pictures.chosen(results, per_variant=True)
     assert len(shown) == 10
     assert set(shown["train_samples"]) == {1200}
     assert list(shown["seed"]) == [0, 0, 1, 1, 0, 0, 0, 0, 0, 0]
-    assert list(pictures.chosen(results, per_objective=False)["objective.name"]) == ["nonsaturating"] * 5
+    assert list(pictures.chosen(results, per_variant=False)["objective.name"]) == ["nonsaturating"] * 5
     for gallery in pictures.galleries(results):
         assert [pair.near for pair in gallery.pairs] == [pair.distance <= laws.TAU for pair in gallery.pairs]
         assert [pair.rank for pair in gallery.pairs] == [1, 2, 3, 4, 5, 6]

@@ -146,7 +146,8 @@ class Study(Options):
 
     def quick(self) -> Study:
         """The same study shrunk to a smoke run of under a minute: first and last value of every axis, one
-        seed, 20 steps of 16 rows, 200 samples under the first embedding, one control, no GPU.
+        seed, 20 steps of 16 rows, widths of at most 32, 200 samples under the first embedding, one control,
+        no GPU.
         """
         document = _shrunk(self.model_dump(mode="json", exclude_none=True))
         document["study"] = f"{self.study}-quick"
@@ -273,6 +274,8 @@ QUICK = {
     "encoder_steps": 20,
     "content_steps": 20,
     "batch_size": 16,
+    "discriminator_steps": 1,
+    "width": 32,
     "size": 2000,
     "train_samples": 1000,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline import networks
 from pipeline.networks.parameters import apply
@@ -14,8 +14,12 @@ from pipeline.trial import TrialConfig
 
 def gan(trial: TrialConfig, sample_shape: tuple[int, ...]) -> System:
     """x = G(z), z ~ N(0, I); D tells x from real samples (Goodfellow et al. 2014, equation 1)."""
+    return against(trial, sample_shape, discriminator(trial, sample_shape))
+
+
+def against(trial: TrialConfig, sample_shape: tuple[int, ...], d: nn.Module) -> System:
+    """The GAN with this discriminator network."""
     g = networks.generator(trial.generator, sample_shape)
-    d = discriminator(trial, sample_shape)
     adversary = Adversary(trial, d, sample_shape)
 
     def generate(players: Players, latents: Tensor) -> Tensor:

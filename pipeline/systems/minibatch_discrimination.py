@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
-from pipeline import networks, options
+from pipeline import options
 from pipeline.networks.minibatch import with_minibatch_layer
-from pipeline.networks.parameters import apply
 from pipeline.systems.adversary import Adversary, discriminator
-from pipeline.systems.system import Batch, Move, Players, System
+from pipeline.systems.gan import against
+from pipeline.systems.system import Batch, Players, System
 from pipeline.trial import TrialConfig
 
 
@@ -19,7 +21,6 @@ def minibatch_discrimination(trial: TrialConfig, sample_shape: tuple[int, ...]) 
     """
     o = trial.system
     assert isinstance(o, options.MinibatchDiscrimination)
-    g = networks.generator(trial.generator, sample_shape)
     d = with_minibatch_layer(discriminator(trial, sample_shape), o.kernels, o.kernel_dim)
     adversary = Adversary(trial, d, sample_shape)
     if adversary.penalties:
@@ -27,37 +28,17 @@ def minibatch_discrimination(trial: TrialConfig, sample_shape: tuple[int, ...]) 
             "minibatch_discrimination couples the samples whose gradients wgan_gp, r1 and dragan penalise"
         )
 
-    def generate(players: Players, latents: Tensor) -> Tensor:
-        return apply(g, players["generator"], latents)
-
-    def discriminator_loss(players: Players, batch: Batch) -> Tensor:
-        with torch.no_grad():
-            generated = generate(players, batch.latents)
-        return adversary.discriminator_loss(players, (batch.real,), (generated,), batch)
-
-    def generator_loss(players: Players, batch: Batch) -> Tensor:
-        generated = generate(players, batch.latents)
-        return adversary.generator_loss(players, (batch.real,), (generated,), batch)
+    game = against(trial, sample_shape, d)
 
     def gap(players: Players, batch: Batch) -> Tensor:
         # Closeness grows with the batch, so the gap is that of batches as large as the trained ones.
         rows = min(trial.training.batch_size, len(batch.real))
         pairs = zip(
-            torch.split(batch.real, rows), torch.split(generate(players, batch.latents), rows), strict=True
+            torch.split(batch.real, rows),
+            torch.split(game.generate(players, batch.latents), rows),
+            strict=True,
         )
         gaps = [adversary.gap(players, (real,), (made,)) for real, made in pairs if len(real) == rows]
         return torch.stack(gaps).mean()
 
-    return System(
-        networks={"discriminator": d, "generator": g},
-        moves={
-            "discriminator": Move(("discriminator",), discriminator_loss),
-            "generator": Move(("generator",), generator_loss),
-        },
-        turns=adversary.turns,
-        generate=generate,
-        latent_dim=trial.latent_dim,
-        watch={"gap": gap},
-        draws=adversary.draws,
-        after=adversary.after,
-    )
+    return replace(game, watch={"gap": gap})

@@ -276,6 +276,7 @@ QUICK = {
     "batch_size": 16,
     "discriminator_steps": 1,
     "width": 32,
+    "blocks": 2,
     "size": 2000,
     "train_samples": 1000,
 }

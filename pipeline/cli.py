@@ -95,7 +95,7 @@ def plan(
     trials = study.trials()
     data = load_data(trials, data_root)
     print(f"{study.study}: {study.question}")
-    _show(("axis", "values"), ((key, ", ".join(map(str, values))) for key, values in study.axes().items()))
+    _show(("axis", "values"), study.outline())
     seconds = sum(predicted_seconds(t, data[data_key(t)].sample_shape) for t in trials)
     embeddings = ", ".join(study.measure.embedding_names())
     print(

@@ -90,6 +90,19 @@ class Study(Options):
         axes["seed"] = self.seeds()
         return axes
 
+    def outline(self) -> list[tuple[str, str]]:
+        """What is varied, for people: each axis with its values, each row with its settings."""
+        rows = self.vary.get("rows", [])
+        lines = [
+            (f"row {k}", ", ".join(f"{key} {_in_words(value)}" for key, value in row.items()))
+            for k, row in enumerate(rows, 1)
+        ]
+        in_rows = {key for row in rows for key in row}
+        for key, values in self.axes().items():
+            if key not in in_rows:
+                lines.append((key, ", ".join(map(_in_words, values))))
+        return lines
+
     def seeds(self) -> list[int]:
         """The study's seeds: `{count: n}`, `{count: n, start: k}` or a list; the base's own if none is
         varied.
@@ -146,12 +159,12 @@ class Study(Options):
 
     def quick(self) -> Study:
         """The same study shrunk to a smoke run of under a minute: first and last value of every axis, one
-        seed, 20 steps of 16 rows, widths of at most 32, 200 samples under the first embedding, one control,
+        seed, 10 steps of 16 rows, widths of at most 16, 120 samples under the first embedding, one control,
         no GPU.
         """
-        document = _shrunk(self.model_dump(mode="json", exclude_none=True))
+        document = self.model_dump(mode="json", exclude_none=True)
         document["study"] = f"{self.study}-quick"
-        document["base"]["training"] |= {"ticks": 2}
+        document["base"]["training"] |= {"ticks": 1}
         document["resources"]["gpus"] = 0.0
         first = self.measure.embeddings[0]
         tau = document["measure"]["tau"]
@@ -161,8 +174,8 @@ class Study(Options):
             tau["value"] = {first.label: tau["value"][first.label]}
         document["measure"] |= {
             "embeddings": document["measure"]["embeddings"][:1],
-            "samples": min(200, self.measure.samples),
-            "quality_reference": min(500, self.measure.quality_reference),
+            "samples": min(120, self.measure.samples),
+            "quality_reference": min(300, self.measure.quality_reference),
         }
         document["controls"] = {"finite_support": self.controls.finite_support[:1], "repeats": 1}
         vary = document["vary"]
@@ -175,7 +188,7 @@ class Study(Options):
                 vary[key] = self.seeds()[:1] if key == "seed" else _ends(values)
         if "search" in document:
             document["search"]["trials"] = min(2, document["search"]["trials"])
-        return Study.parse(document, document["study"])
+        return Study.parse(_shrunk(document), document["study"])
 
     def measure_id(self) -> str:
         """Names the protocol: the same id means the same numbers from the same generator."""
@@ -270,12 +283,12 @@ PREDICTOR_AXES: dict[str, str] = {
 
 # What a smoke run does at most of each, wherever it stands in a study.
 QUICK = {
-    "steps": 20,
-    "encoder_steps": 20,
-    "content_steps": 20,
+    "steps": 10,
+    "encoder_steps": 10,
+    "content_steps": 10,
     "batch_size": 16,
-    "discriminator_steps": 1,
-    "width": 32,
+    "discriminator_steps": 2,
+    "width": 16,
     "blocks": 2,
     "size": 2000,
     "train_samples": 1000,
@@ -283,7 +296,7 @@ QUICK = {
 
 
 def _shrunk(tree: Any) -> Any:
-    """The document with every number that `QUICK` bounds."""
+    """The document with every number that `QUICK` bounds; an axis keeps two different values."""
     if isinstance(tree, list):
         return [_shrunk(value) for value in tree]
     if not isinstance(tree, dict):
@@ -291,11 +304,22 @@ def _shrunk(tree: Any) -> Any:
     shrunk = {key: _shrunk(value) for key, value in tree.items()}
     for key, value in shrunk.items():
         most = QUICK.get(key.rpartition(".")[2])
-        if most is not None:
-            axis = isinstance(value, list)
-            fewer = list(dict.fromkeys(min(most, v) for v in (value if axis else [value])))
-            shrunk[key] = fewer if axis else fewer[0]
+        if most is not None and isinstance(value, list):
+            shrunk[key] = [min(most, v) for v in value]
+            if len(set(shrunk[key])) < len(set(value)):
+                shrunk[key][value.index(min(value))] = max(1, most // 4)
+        elif most is not None:
+            shrunk[key] = min(most, value)
     return shrunk
+
+
+def _in_words(value: Any) -> str:
+    """A value of an axis; an option group by its name and settings."""
+    if not isinstance(value, dict):
+        return str(value)
+    rest = {key: item for key, item in value.items() if key != "name"}
+    inside = ", ".join(f"{key} {_in_words(item)}" for key, item in rest.items())
+    return f"{value.get('name', '')}({inside})" if inside else str(value.get("name", ""))
 
 
 def _ends(values: list[Any]) -> list[Any]:

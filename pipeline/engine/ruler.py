@@ -20,8 +20,8 @@ from pipeline.study_options import FixedTau, HumanTau, MeasureOptions, RealQuant
 from pipeline.support import Embedding
 from pipeline.support.tau import LEAST
 
-# Richardson & Weiss 2018: 100 cells, of at least ten held-out images here, from as many training images.
-CELLS, CELL_IMAGES = 100, 5_000
+# Richardson & Weiss 2018: 100 cells; here of at least ten held-out images each, from 50 training images each.
+CELLS, CELL_IMAGES = 100, 50
 
 
 def rulers(
@@ -75,7 +75,7 @@ def _ruler(options: MeasureOptions, data: DataSet, embedding: Embedding, labels:
     judges = held_out[: options.quality_reference]
     cells = max(1, min(CELLS, len(judges) // 10))
     try:
-        centres = k_means(train[:CELL_IMAGES], cells, stream(data.fingerprint, "cells"))
+        centres = k_means(train[: CELL_IMAGES * cells], cells, stream(data.fingerprint, "cells"))
         balls = radii(judges, NEIGHBOURS)
     except ValueError as error:
         raise InputError(f"measure: {data.name} is too small a set to judge quality by: {error}") from None

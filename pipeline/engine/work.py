@@ -20,7 +20,7 @@ from pipeline.engine.measure import Rows, Ruler, Subject, measure, quality
 from pipeline.engine.mode_counter import ModeCounter
 from pipeline.networks.parameters import count
 from pipeline.systems import Players, System, make_system
-from pipeline.training import exact_float32, sample, train
+from pipeline.training import exact_float32, sample, settled, train
 from pipeline.trial import TrialConfig
 
 WEIGHTS = "players.safetensors"
@@ -155,6 +155,7 @@ def _measured(
 ) -> Rows:
     tables: Rows = {}
     count = max(ruler.samples for ruler in context.rulers)
+    players = settled(game, players, trial.id, context.data.held_out)
     samples = sample(game, players, count, trial.id, context.data.held_out)
     if not np.isfinite(samples).all():
         raise FloatingPointError("the generator's samples hold NaN or infinity")
@@ -166,18 +167,19 @@ def _measured(
     if context.modes is not None:
         tables["modes"] = [context.modes.row(trial.id, "generated", samples)]
     if game.inputs is not None:
-        _extend(tables, _conditional(context, trial, game, players))
+        _extend(tables, _conditional(context, trial, game, players, count))
     return tables
 
 
-def _conditional(context: Context, trial: TrialConfig, game: System, players: Players) -> Rows:
+def _conditional(context: Context, trial: TrialConfig, game: System, players: Players, count: int) -> Rows:
     """Measurements of what a conditional system makes of one held-out image, for each of a few."""
     tables: Rows = {}
-    for k in range(min(CONDITIONS, len(context.data.held_out))):
+    given = context.data.held_out[:CONDITIONS]
+    samples = sample(game, players, count * len(given), trial.id, given)
+    for k in range(len(given)):
+        subject = Subject("conditional", trial.id, samples[k :: len(given)], None, k)
         for ruler in context.rulers:
-            given = context.data.held_out[k : k + 1]
-            samples = sample(game, players, ruler.samples, trial.id, given)
-            _extend(tables, measure(Subject("conditional", trial.id, samples, None, k), ruler, context.data))
+            _extend(tables, measure(subject, ruler, context.data))
     return tables
 
 

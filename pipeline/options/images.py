@@ -12,19 +12,19 @@ Side = Annotated[int, Field(ge=8, le=128, multiple_of=4)]
 
 
 class Digits(Options):
-    """1,797 handwritten digits, 8x8 grey (UCI, shipped inside scikit-learn)."""
+    """1,797 handwritten digits, 8x8 grey (Alpaydin & Kaynak 1998, UCI; shipped inside scikit-learn)."""
 
     name: Literal["digits"]
 
 
 class Mnist(Options):
-    """MNIST, 28x28 grey, 60,000 + 10,000, from IDX files."""
+    """MNIST, 28x28 grey, 60,000 + 10,000, from IDX files (LeCun et al. 1998)."""
 
     name: Literal["mnist"]
 
 
 class FashionMnist(Options):
-    """Fashion-MNIST, 28x28 grey, 60,000 + 10,000, from IDX files."""
+    """Fashion-MNIST, 28x28 grey, 60,000 + 10,000, from IDX files (Xiao et al. 2017)."""
 
     name: Literal["fashion_mnist"]
 

@@ -2,6 +2,6 @@
 
 from pipeline.training.loop import Trained, train
 from pipeline.training.numerics import exact_float32
-from pipeline.training.sampling import sample
+from pipeline.training.sampling import sample, settled
 
-__all__ = ["Trained", "exact_float32", "sample", "train"]
+__all__ = ["Trained", "exact_float32", "sample", "settled", "train"]

@@ -30,15 +30,14 @@ def sample(
     trial.
 
     images: for a conditional system, samples (n, *sample_shape) of the data set, which are given in turn.
-    The samples are independent: latents are distinct (asserted), and batch norms use fixed moments,
-    re-estimated from 5,120 other latents of the finished generator, so no sample is coupled to another
-    through its batch.
+    The samples are independent: latents are distinct (asserted), and batch norms use fixed moments, those
+    of `settled`, so no sample is coupled to another through its batch.
     """
     latents = stream(trial_id, "sampling_latents").standard_normal((count, game.latent_dim), np.float32)
     if game.latent_dim and len({row.tobytes() for row in latents}) != count:
         raise AssertionError("two samples share a latent: the random streams are broken")
     rows = np.arange(-(-count // BATCH) * BATCH) % count
-    players = _with_moments(game, players, trial_id, images)
+    players = settled(game, players, trial_id, images)
     with _evaluating(game):
         parts = [
             _generate(game, players, latents[some], images, some).cpu()
@@ -71,9 +70,16 @@ def _evaluating(game: System) -> Iterator[None]:
             network.train()
 
 
-def _with_moments(game: System, players: Players, trial_id: str, images: np.ndarray | None) -> Players:
-    """The players with mean and variance of the input of every batch norm that `generate` uses, over batches
-    normalised as in training.
+class _Enough(Exception):
+    """The last batch norm has been reached; what follows it costs time and changes no moment."""
+
+
+@torch.no_grad()
+def settled(game: System, players: Players, trial_id: str, images: np.ndarray | None = None) -> Players:
+    """The players with fixed moments for every batch norm that `generate` uses: mean and variance of its
+    input over 5,120 latents (other than those of samples), in batches normalised as in training.
+
+    images: as for `sample`. Players that already have them are returned as they are.
     """
     norms = {
         (player, name): module
@@ -81,21 +87,32 @@ def _with_moments(game: System, players: Players, trial_id: str, images: np.ndar
         for name, module in network.named_modules()
         if isinstance(module, BatchNorm)
     }
+    if not norms or any(f"{name}.mean" in players.get(player, {}) for player, name in norms):
+        return players
     sums: dict[tuple[str, str], list[Tensor]] = {key: [] for key in norms}
+    calls, calls_in_all = 0, None
 
     def record(key: tuple[str, str]) -> Any:
         def hook(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            nonlocal calls
             x = inputs[0].transpose(0, 1).flatten(1).double()
             sums[key].append(torch.stack([x.mean(1), x.square().mean(1)]))
+            calls += 1
+            if calls == calls_in_all:
+                raise _Enough
 
         return hook
 
     handles = [module.register_forward_pre_hook(record(key)) for key, module in norms.items()]
     rng = stream(trial_id, "batch_norm_latents")
     try:
-        for k in range(MOMENT_BATCHES if norms else 0):
+        for k in range(MOMENT_BATCHES):
             z = rng.standard_normal((MOMENT_BATCH, game.latent_dim), np.float32)
-            _generate(game, players, z, images, np.arange(k * MOMENT_BATCH, (k + 1) * MOMENT_BATCH))
+            with contextlib.suppress(_Enough):
+                _generate(game, players, z, images, np.arange(k * MOMENT_BATCH, (k + 1) * MOMENT_BATCH))
+            calls, calls_in_all = 0, calls
+            if calls_in_all == 0:  # batch norms, but none on the generator's way
+                break
     finally:
         for handle in handles:
             handle.remove()

@@ -7,12 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipeline.datasets import load
-from pipeline.divergences.modes import ModeCoverage, coverage
 from pipeline.networks.parameters import initialise
-from pipeline.options import GaussianRing
 from pipeline.systems import Batch, Players, System, make_system
-from pipeline.training import exact_float32, sample, train
 from pipeline.training.feed import numbers
 from pipeline.trial import TrialConfig
 
@@ -60,18 +56,3 @@ def reached(system: System, players: Players, batch: Batch, move: str) -> set[st
         for name, tree in players.items()
         if any(t.grad is not None and float(t.grad.abs().sum()) > 0 for t in tree.values())
     }
-
-
-def on_ring(config: TrialConfig, samples: int = 2500) -> ModeCoverage:
-    """Train on the 8-Gaussian ring (radius 1, sd 0.01, as in VEEGAN and PacGAN) and count the modes of 2,500
-    samples, high quality being within 3 sd.
-    """
-    data = load(GaussianRing(name="gaussian_ring"), None)
-    chosen = data.subset(config.train_samples, config.seed)
-    assert data.train_labels is not None
-    assert data.modes is not None
-    with exact_float32(1):
-        result = train(config, data.train[chosen], data.held_out, CPU, data.train_labels[chosen])
-        assert result.status == "completed", result.error
-        points = sample(result.system, result.players, samples, config.id, data.held_out)
-    return coverage(points, data.modes, 0.03)

@@ -12,7 +12,7 @@ import torch
 from pipeline.systems import Players, System
 from pipeline.systems.system import Batch
 from pipeline.training import sample
-from tests.systems.games import game, on_ring, reached, trial
+from tests.systems.games import game, reached, trial
 
 SMALL = {"name": "dae", "width": 8}
 
@@ -82,25 +82,3 @@ def test_the_scale_is_that_of_the_data_and_is_not_trained() -> None:
 @pytest.mark.parametrize("shape", [(2,), (3, 8, 8)])
 def test_the_denoiser_learns(shape: tuple[int, ...]) -> None:
     assert reached(*game(trial(SMALL), shape), "generator") == {"generator"}
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("seed", range(3))
-def test_the_ring(seed: int) -> None:
-    """No published figure; 8 modes, and most samples of high quality."""
-    found = on_ring(
-        trial(
-            {"name": "dae", "width": 128},
-            training={
-                "steps": 5000,
-                "batch_size": 128,
-                "generator_lr": 2e-3,
-                "betas": [0.9, 0.999],
-                "ema": 0.999,
-            },
-            train_samples=10_000,
-            seed=seed,
-        )
-    )
-    assert found.modes == 8
-    assert found.high_quality > 0.85

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch.nn.functional import leaky_relu
 
 from tests.systems.games import DCGAN, MLP, game, reached, trial
-from tests.systems.ring import modes, ring
 from tests.systems.smoke import SHAPES, train_alike
 
 TINY = {
@@ -83,11 +80,3 @@ def test_instance_noise_blurs_what_is_matched() -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_trial_comes_out_the_same_twice(shape: tuple[int, ...]) -> None:
     train_alike(trial("feature_matching", **MLP, objective={"name": "nonsaturating"}), shape)
-
-
-@pytest.mark.soak
-def test_modes_of_the_ring(record_property: Callable[[str, object], None]) -> None:
-    # Nothing is published on this ring.
-    found = modes(ring("feature_matching", "nonsaturating"))
-    record_property("modes", found)
-    assert sum(found) / len(found) >= 4

@@ -16,7 +16,7 @@ from pipeline.networks.parameters import Tree, apply, bind
 from pipeline.systems import Players, System, make_system
 from pipeline.systems.dequantization import from_logits, log_normal_density, noise, to_logits
 from pipeline.training import exact_float32, train
-from tests.systems.games import CPU, game, on_ring, reached, trial
+from tests.systems.games import CPU, game, reached, trial
 
 SMALL = {"name": "flow", "couplings": 2, "width": 8}
 
@@ -178,13 +178,3 @@ def test_the_likelihood_approaches_that_of_the_true_density() -> None:
     squared = np.square(held_out[:, None] - centres).sum(2)
     truth = np.log(np.exp(-squared / 0.18).mean(1) / (2 * math.pi * 0.09)).mean()
     assert truth - 0.2 < found < truth + 0.02
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("seed", range(3))
-def test_the_ring_is_reached_but_its_modes_are_bridged(seed: int) -> None:
-    """No published figure. A homeomorphism cannot tear the plane: all modes, and filaments between them."""
-    training = {"steps": 4000, "batch_size": 128, "generator_lr": 1e-3, "betas": [0.9, 0.999]}
-    found = on_ring(trial("flow", training=training, train_samples=10_000, seed=seed))
-    assert found.modes == 8
-    assert 0.05 < found.high_quality < 0.95

@@ -13,7 +13,6 @@ from scipy import stats
 from pipeline.options import InfoGan
 from pipeline.systems.infogan import Code, information, split
 from tests.systems.games import DCGAN, MLP, game, reached, trial
-from tests.systems.rings import rings
 from tests.systems.smoke import train_alike
 
 NONSATURATING = {"name": "nonsaturating"}
@@ -131,12 +130,3 @@ def test_the_share_of_categories_recovered() -> None:
 @pytest.mark.parametrize(("parts", "shape"), [(DCGAN, (1, 8, 8)), (MLP, (2,))])
 def test_training_repeats_itself(parts: dict[str, Any], shape: tuple[int, ...]) -> None:
     train_alike(trial({"name": "infogan"}, objective={"name": "wgan_gp"}, **parts), shape)
-
-
-@pytest.mark.soak
-def test_eight_categories_cover_the_ring() -> None:
-    """No ring is published for InfoGAN. Samples whose category can be told from them cannot lie on few modes, so
-    with as many categories as modes it must reach what the better methods report (7.6 to 8).
-    """
-    found = rings({"name": "infogan", "categories": 8, "continuous": 0})
-    assert np.mean([coverage.modes for coverage in found]) >= 7.6

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from pipeline.networks.minibatch import MinibatchLayer
 from pipeline.networks.parameters import apply, initialise
 from pipeline.objectives import objective
 from tests.systems.games import CPU, DCGAN, MLP, game, reached, trial
-from tests.systems.ring import modes, ring
 from tests.systems.smoke import SHAPES, train_alike
 
 
@@ -115,11 +113,3 @@ def test_who_moves(regularizers: dict[str, Any]) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_trial_comes_out_the_same_twice(shape: tuple[int, ...]) -> None:
     train_alike(minibatch("nonsaturating"), shape)
-
-
-@pytest.mark.soak
-def test_modes_of_the_ring(record_property: Callable[[str, object], None]) -> None:
-    # Nothing is published on this ring.
-    found = modes(ring({"name": "minibatch_discrimination", "kernels": 16}, "nonsaturating"))
-    record_property("modes", found)
-    assert sum(found) / len(found) >= 5

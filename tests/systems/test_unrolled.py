@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 
 from tests.systems.games import DCGAN, MLP, game, reached, trial
-from tests.systems.ring import modes, ring
 from tests.systems.smoke import SHAPES, train_alike
 
 LINE: dict[str, Any] = {
@@ -99,18 +97,3 @@ def test_who_moves(parts: dict[str, Any], shape: tuple[int, ...], goal: str) -> 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_trial_comes_out_the_same_twice(shape: tuple[int, ...]) -> None:
     train_alike(unrolled(2, "nonsaturating"), shape)
-
-
-@pytest.mark.soak
-def test_modes_of_the_ring(record_property: Callable[[str, object], None]) -> None:
-    # VEEGAN's authors: 7.6 of 8 modes.
-    config = ring(
-        {"name": "unrolled", "inner_lr": 0.3},
-        "minimax",
-        generator={"name": "mlp", "width": 64, "depth": 3, "latent_dim": 8},
-        discriminator={"name": "mlp", "width": 64, "depth": 2},
-        training={"steps": 3000, "ema": 0.99},
-    )
-    found = modes(config)
-    record_property("modes", found)
-    assert sum(found) / len(found) >= 6

@@ -13,7 +13,7 @@ from torch.distributions import Normal, kl_divergence
 
 from pipeline.networks.parameters import apply
 from pipeline.systems.vae import kl_to_prior, log_likelihood
-from tests.systems.games import game, on_ring, reached, trial
+from tests.systems.games import game, reached, trial
 
 MLP = {"generator": {"name": "mlp", "width": 16, "depth": 2, "latent_dim": 3}}
 VAE = {"name": "vae", "encoder": {"name": "mlp", "width": 16, "depth": 1}}
@@ -86,22 +86,3 @@ def test_samples_are_means_without_noise() -> None:
     system, players, batch = game(trial(VAE, **MLP), (1, 8, 8))
     means = apply(system.networks["generator"], players["generator"], batch.latents)
     assert torch.equal(system.generate(players, batch.latents), means)
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("seed", range(3))
-def test_the_ring_is_reached_but_its_modes_are_bridged(seed: int) -> None:
-    """No published figure. A continuous map of a connected latent space cannot tear: all modes, and between
-    them samples of low quality.
-    """
-    found = on_ring(
-        trial(
-            {"name": "vae", "encoder": {"name": "mlp"}},
-            generator={"name": "mlp", "latent_dim": 2},
-            training={"steps": 4000, "batch_size": 128, "generator_lr": 1e-3, "betas": [0.9, 0.999]},
-            train_samples=10_000,
-            seed=seed,
-        )
-    )
-    assert found.modes == 8
-    assert 0.3 < found.high_quality < 0.98

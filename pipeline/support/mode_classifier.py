@@ -9,8 +9,6 @@ from __future__ import annotations
 import numpy as np
 import safetensors.numpy
 import torch
-from torch import Tensor
-from torch.nn import functional as F
 
 from pipeline.support.embeddings import network
 from pipeline.support.embeddings.images import checked, in_batches, like_fitted
@@ -37,14 +35,7 @@ def fit(images: np.ndarray, labels: np.ndarray, rng: np.random.Generator, steps:
     if labels.shape != (len(images),) or not ((labels >= 0) & (labels < DIGITS)).all():
         raise ValueError(f"needs one digit 0..9 an image: {labels.shape} labels of {len(images)} images")
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-    tree = network.trunk(images.shape[1:], FEATURES, generator)
-    tree |= network.layer("output", (DIGITS, FEATURES), generator)
-    target = torch.tensor(labels)
-
-    def loss(rows: Tensor) -> Tensor:
-        return F.cross_entropy(_logits(tree, network.images(images, rows)), target[rows])
-
-    network.minimise(loss, tree, network.shuffled(len(images), BATCH_SIZE, steps, generator), LEARNING_RATE)
+    tree = network.classifier(images, labels, FEATURES, steps, BATCH_SIZE, LEARNING_RATE, generator)
     return {name: tensor.numpy().copy() for name, tensor in tree.items()} | {
         "shape": np.array(images.shape[1:])
     }
@@ -55,7 +46,7 @@ def predict(model: Model, images: np.ndarray) -> np.ndarray:
     images = checked(images, points=False)
     like_fitted(images, model["shape"])
     tree = {name: torch.tensor(array) for name, array in model.items() if name != "shape"}
-    return in_batches(lambda x: _logits(tree, x), images).argmax(1)
+    return in_batches(lambda x: network.logits(tree, x), images).argmax(1)
 
 
 def fit_stacked(
@@ -89,7 +80,3 @@ def unpack(data: bytes) -> Model:
         return safetensors.numpy.load(data)
     except Exception as error:
         raise ValueError(f"these bytes hold no mode classifier: {error}") from error
-
-
-def _logits(tree: network.Tree, x: Tensor) -> Tensor:
-    return F.linear(network.represent(tree, x), tree["output.weight"], tree["output.bias"])

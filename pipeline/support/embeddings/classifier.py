@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from pipeline.embedding_options import Classifier
 from pipeline.support.embeddings import network
@@ -30,22 +29,13 @@ def fit(options: Classifier, data: Data) -> tuple[State, Facts]:
     if len(classes) < 2:
         raise ValueError("needs labels of at least two classes")
     generator = torch.Generator().manual_seed(options.seed)
-    shape = data.train.shape[1:]
-    tree = network.trunk(shape, options.features, generator)
-    tree |= network.layer("output", (len(classes), options.features), generator)
-    target = torch.tensor(targets)
-
-    def logits(x: torch.Tensor) -> torch.Tensor:
-        return F.linear(network.represent(tree, x), tree["output.weight"], tree["output.bias"])
-
-    def loss(rows: torch.Tensor) -> torch.Tensor:
-        return F.cross_entropy(logits(network.images(data.train, rows)), target[rows])
-
-    batches = network.shuffled(len(targets), options.batch_size, options.steps, generator)
-    network.minimise(loss, tree, batches, options.lr)
-    told = classes[in_batches(logits, data.held_out).argmax(1)]
+    tree = network.classifier(
+        data.train, targets, options.features, options.steps, options.batch_size, options.lr, generator
+    )
+    told = classes[in_batches(lambda x: network.logits(tree, x), data.held_out).argmax(1)]
     accuracy = float((told == data.held_out_labels).mean())
-    return network.state_of(tree, shape), {"held_out_accuracy": accuracy, "classes": len(classes)}
+    facts: Facts = {"held_out_accuracy": accuracy, "classes": len(classes)}
+    return network.state_of(tree, data.train.shape[1:]), facts
 
 
 def embed(options: Classifier, state: State, samples: np.ndarray) -> np.ndarray:

@@ -67,6 +67,34 @@ def minimise(loss: Callable[[Tensor], Tensor], tree: Tree, batches: Iterable[Ten
         raise ValueError("its training diverged: take a smaller lr")
 
 
+def classifier(
+    images: np.ndarray,
+    targets: np.ndarray,
+    features: int,
+    steps: int,
+    batch_size: int,
+    lr: float,
+    generator: torch.Generator,
+) -> Tree:
+    """The network with a softmax on top, trained by cross-entropy on (n, c, h, w) images with classes 0, 1, …
+    (n,).
+    """
+    tree = trunk(images.shape[1:], features, generator)
+    tree |= layer("output", (int(targets.max()) + 1, features), generator)
+    target = torch.tensor(targets)
+
+    def loss(rows: Tensor) -> Tensor:
+        return F.cross_entropy(logits(tree, some(images, rows)), target[rows])
+
+    minimise(loss, tree, shuffled(len(images), batch_size, steps, generator), lr)
+    return tree
+
+
+def logits(tree: Tree, x: Tensor) -> Tensor:
+    """(b, c, h, w) in [0, 1] -> (b, classes) of a `classifier`."""
+    return F.linear(represent(tree, x), tree["output.weight"], tree["output.bias"])
+
+
 def shuffled(n: int, batch_size: int, steps: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Rows of `steps` batches, without replacement until fewer than a batch are left."""
     size = min(n, batch_size)
@@ -78,9 +106,9 @@ def shuffled(n: int, batch_size: int, steps: int, generator: torch.Generator) ->
         yield order[start : start + size]
 
 
-def images(samples: np.ndarray, rows: Tensor) -> Tensor:
-    """Some rows of the samples, float32 in [0, 1], in torch's own memory."""
-    return torch.tensor(floats(samples[rows.numpy()]))
+def some(images: np.ndarray, rows: Tensor) -> Tensor:
+    """Some rows of the images, float32 in [0, 1], in torch's own memory."""
+    return torch.tensor(floats(images[rows.numpy()]))
 
 
 def state_of(tree: Tree, shape: tuple[int, ...]) -> State:

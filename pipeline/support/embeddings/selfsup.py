@@ -36,7 +36,7 @@ def fit(options: SelfSupervised, data: Data) -> tuple[State, Facts]:
     tree |= network.layer("expand1", (EXPANDED, EXPANDED), generator)
 
     def loss(rows: Tensor) -> Tensor:
-        x = network.images(data.train, rows)
+        x = network.some(data.train, rows)
         views = (expand(tree, augment(x, generator)) for _ in range(2))
         return vicreg(*views)
 

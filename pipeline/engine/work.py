@@ -233,7 +233,7 @@ def _params(game: System, players: tuple[str, ...]) -> int | None:
 def _pack(players: Players) -> bytes:
     return save_tensors(
         {
-            f"{player}/{name}": tensor.detach().cpu()
+            f"{player}/{name}": tensor.detach().cpu().contiguous()
             for player, tree in players.items()
             for name, tensor in tree.items()
         }

@@ -37,7 +37,7 @@ BANDS: dict[str, tuple[float, float, float]] = {
         0.4,
         1.0,
     ),  # three failing like a GAN, independently, leave out 8 (1.7 / 8)^3 = 0.08 modes
-    "bigan + nonsaturating": (6.3, 0.2, 1.0),
+    "bigan + nonsaturating + r1=0.1": (6.3, 0.02, 1.0),
     "ali + nonsaturating + r1=0.1": (6.3, 0.2, 1.0),
     "veegan": (7.5, 0.4, 1.0),
     "infogan + nonsaturating": (7.6, 0.4, 1.0),  # a category for each mode

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.marks import SUPPORT_LABEL, beside, dot, point, real_band
@@ -36,6 +37,8 @@ def support_by(results: Results, column: str, label: str) -> Drawing | None:
     ax.set(xscale="log", yscale="log", xlabel=label, ylabel=SUPPORT_LABEL)
     if column == "train_samples":
         _ticks_at(ax, sorted({int(value) for value in trials[column]}))
+    elif trials[column].nunique() == 1:  # a decade around it, lest ticks crowd
+        ax.set_xlim(float(trials[column].iloc[0]) / 10**0.5, float(trials[column].iloc[0]) * 10**0.5)
     beside(ax, _entries(looks, trials, results.real))
     return encode(figure)
 
@@ -46,7 +49,7 @@ def by_variant(results: Results) -> Drawing | None:
     names = list(dict.fromkeys(trials["variant"]))
     if len(names) < 2:
         return None
-    figure, ax = axes(7.2, 0.9 + 0.27 * len(names))
+    figure, ax = rows_of(list(reversed(names)))
     ax.axvline(1, color=REAL, linewidth=1)
     for k, name in enumerate(reversed(names)):
         own = trials[trials["variant"] == name]
@@ -60,8 +63,7 @@ def by_variant(results: Results) -> Drawing | None:
                 continue
             ax.plot([low, row["ratio_to_real"] if pd.isna(high) else high], [y, y], color=COLOURS[0], lw=0.8)
             ax.plot(row["ratio_to_real"], y, "o", **style)
-    ax.set_yticks(range(len(names)), [shortened(name) for name in reversed(names)])
-    ax.set(xscale="log", ylim=(-0.7, len(names) - 0.3), xlabel=r"$N_2$ relative to held-out real images")
+    ax.set(xscale="log", xlabel=r"$N_2$ relative to held-out real images")
     entries = [dot(COLOURS[0], "o", "a trial, 95 % interval")]
     entries += [dot(COLOURS[0], ">", "no pair collided: at least")]
     entries += [dot(COLOURS[0], "o", "not past the quality gate", filled=False)]
@@ -69,9 +71,13 @@ def by_variant(results: Results) -> Drawing | None:
     return encode(figure)
 
 
-def shortened(variant: str) -> str:
-    """A variant's name as an axis has room for."""
-    return textwrap.shorten(variant, 44, placeholder=" …")
+def rows_of(variants: list[str]) -> tuple[Figure, Axes]:
+    """Axes with a row for each variant, from below, of room for two lines of its name."""
+    figure, ax = axes(8.2, 0.9 + 0.28 * len(variants))
+    names = ["\n".join(textwrap.wrap(name, 60, max_lines=2, placeholder=" …")) for name in variants]
+    ax.set_yticks(range(len(names)), names, fontsize=7.5, linespacing=0.95)
+    ax.set(ylim=(-0.7, len(names) - 0.3))
+    return figure, ax
 
 
 def quality(results: Results) -> Drawing | None:
@@ -143,7 +149,7 @@ def _ticks_at(ax: Axes, values: list[int]) -> None:
 
 def _entries(looks: Looks, trials: pd.DataFrame, real: pd.DataFrame) -> list[Line2D]:
     colours, markers = looks
-    entries = [dot(colour, "o", str(name)) for name, colour in colours.items()]
+    entries = [dot(colour, "o", textwrap.fill(str(name), 36)) for name, colour in colours.items()]
     if len(colours) > len(COLOURS):
         entries = [dot(COLOURS[0], "o", f"{len(colours)} variants")]
     if len(markers) > 1:

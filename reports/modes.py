@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from reports.figures import shortened
+from reports.figures import rows_of
 from reports.listing import Listing
 from reports.marks import beside, dot
 from reports.published_modes import Published, published
 from reports.results import Results
-from reports.style import COLOURS, REAL, Drawing, axes, encode
+from reports.style import COLOURS, REAL, Drawing, encode
 from reports.words import number
 
 SENTENCE = (
@@ -82,7 +82,7 @@ def drawing(results: Results, dataset: str) -> Drawing | None:
     shown = [one for one in reached(results) if one.dataset == dataset]
     if not shown:
         return None
-    figure, ax = axes(7.2, 0.9 + 0.27 * len(shown))
+    figure, ax = rows_of([one.variant for one in reversed(shown)])
     for k, one in enumerate(reversed(shown)):
         for paper in one.papers:
             spread = paper.spread or 0.0
@@ -92,8 +92,7 @@ def drawing(results: Results, dataset: str) -> Drawing | None:
         ax.plot(one.rows["modes"], jitter, "o", markersize=4, color=COLOURS[0], zorder=3)
     known = shown[0].modes_known
     ax.axvline(known, color=REAL, linewidth=0.9, linestyle=":")
-    ax.set_yticks(range(len(shown)), [shortened(one.variant) for one in reversed(shown)])
-    ax.set(xlim=(-0.02 * known, 1.04 * known), ylim=(-0.7, len(shown) - 0.3), xlabel="modes reached")
+    ax.set(xlim=(-0.02 * known, 1.04 * known), xlabel="modes reached")
     beside(ax, [dot(COLOURS[0], "o", "a trial"), dot("#777777", "|", "published (bar: spread)")])
     return encode(figure)
 

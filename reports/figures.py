@@ -136,8 +136,9 @@ def _looks(trials: pd.DataFrame) -> Looks:
 
 
 def _dodge(values: list[object]) -> dict[object, float]:
-    """A factor for each value, so that points of equal x do not cover each other."""
-    return {value: float(np.exp(0.06 * (k - (len(values) - 1) / 2))) for k, value in enumerate(values)}
+    """A factor for each value, so that points of equal x do not cover each other: within a sixth of x."""
+    step = min(0.06, 0.3 / len(values)) if values else 0.0
+    return {value: float(np.exp(step * (k - (len(values) - 1) / 2))) for k, value in enumerate(values)}
 
 
 def _ticks_at(ax: Axes, values: list[int]) -> None:

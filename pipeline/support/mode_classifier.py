@@ -35,7 +35,7 @@ def fit(images: np.ndarray, labels: np.ndarray, rng: np.random.Generator, steps:
     if labels.shape != (len(images),) or not ((labels >= 0) & (labels < DIGITS)).all():
         raise ValueError(f"needs one digit 0..9 an image: {labels.shape} labels of {len(images)} images")
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-    tree = network.classifier(images, labels, FEATURES, steps, BATCH_SIZE, LEARNING_RATE, generator)
+    tree = network.classifier(images, labels, DIGITS, FEATURES, steps, BATCH_SIZE, LEARNING_RATE, generator)
     return {name: tensor.numpy().copy() for name, tensor in tree.items()} | {
         "shape": np.array(images.shape[1:])
     }

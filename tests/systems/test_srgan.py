@@ -18,7 +18,7 @@ from pipeline.networks.super_resolution import SrResNet, enlarge, shrink
 from pipeline.options import Digits
 from pipeline.systems import make_system
 from pipeline.systems.srgan import psnr
-from pipeline.training import exact_float32, sample, train
+from pipeline.training import exact_float32, sample, settled, train
 from pipeline.trial import TrialConfig
 from tests.systems.games import CPU, MLP, game, reached, trial
 
@@ -152,6 +152,17 @@ def test_training_is_a_function_of_the_trial() -> None:
     samples = [sample(run.system, run.players, 4, config.id, real) for run in runs]
     assert np.array_equal(*samples)
     assert samples[0].shape == (4, 1, 8, 8)
+
+
+def test_what_one_image_gives_does_not_depend_on_the_others_asked_for() -> None:
+    """Once settled, batch norms keep the moments of all images: those of the one at hand are another network's."""
+    real = np.random.default_rng(0).integers(0, 256, (20, 1, 8, 8), np.uint8)
+    config = trial(srgan(content_steps=1), **JUDGE, training={"steps": 3, "batch_size": 8, "ticks": 1})
+    run = train(config, real, real, CPU)
+    players = settled(run.system, run.players, config.id, real)
+    among_two = sample(run.system, players, 8, config.id, real[:2])[1::2]
+    assert np.array_equal(among_two, sample(run.system, players, 8, config.id, real[1:2])[1::2])
+    assert not np.allclose(among_two, sample(run.system, run.players, 8, config.id, real[1:2])[1::2])
 
 
 DIGITS: dict[str, Any] = {

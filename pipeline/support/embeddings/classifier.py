@@ -29,8 +29,9 @@ def fit(options: Classifier, data: Data) -> tuple[State, Facts]:
     if len(classes) < 2:
         raise ValueError("needs labels of at least two classes")
     generator = torch.Generator().manual_seed(options.seed)
+    o = options
     tree = network.classifier(
-        data.train, targets, options.features, options.steps, options.batch_size, options.lr, generator
+        data.train, targets, len(classes), o.features, o.steps, o.batch_size, o.lr, generator
     )
     told = classes[in_batches(lambda x: network.logits(tree, x), data.held_out).argmax(1)]
     accuracy = float((told == data.held_out_labels).mean())

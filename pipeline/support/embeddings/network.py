@@ -70,17 +70,18 @@ def minimise(loss: Callable[[Tensor], Tensor], tree: Tree, batches: Iterable[Ten
 def classifier(
     images: np.ndarray,
     targets: np.ndarray,
+    classes: int,
     features: int,
     steps: int,
     batch_size: int,
     lr: float,
     generator: torch.Generator,
 ) -> Tree:
-    """The network with a softmax on top, trained by cross-entropy on (n, c, h, w) images with classes 0, 1, …
-    (n,).
+    """The network with a softmax on top, trained by cross-entropy on (n, c, h, w) images with targets (n,) in
+    0..classes-1.
     """
     tree = trunk(images.shape[1:], features, generator)
-    tree |= layer("output", (int(targets.max()) + 1, features), generator)
+    tree |= layer("output", (classes, features), generator)
     target = torch.tensor(targets)
 
     def loss(rows: Tensor) -> Tensor:

@@ -25,8 +25,10 @@ from pipeline.options import (
 )
 
 # Raised when the meaning of an unchanged configuration changes (a different initialisation, say), so that
-# old and new numbers never share an id.
+# old and new numbers never share an id: of all trials, or of those that the change concerns.
 SEMANTICS = 1
+# 2: convolutions under a gradient penalty once met the optimizer with their gradients' entries permuted.
+SEMANTICS_OF_PENALISED_CONVOLUTIONS = 2
 
 
 _Name = Annotated[str, Field(json_schema_extra={"enum": list(choices(SystemOptions))})]
@@ -83,7 +85,16 @@ class TrialConfig(Options):
 
         Values equal to their default are left out, so a field added later at its default keeps old ids.
         """
-        return content_hash({"semantics": SEMANTICS, **self.model_dump(mode="json", exclude_defaults=True)})
+        content = self.model_dump(mode="json", exclude_defaults=True)
+        return content_hash({"semantics": self._semantics, **content})
+
+    @property
+    def _semantics(self) -> int:
+        penalised = self.regularizers.r1 > 0 or self.regularizers.dragan > 0
+        penalised |= self.objective is not None and self.objective.name == "wgan_gp"
+        if penalised and self.discriminator is not None and self.discriminator.name != "mlp":
+            return SEMANTICS_OF_PENALISED_CONVOLUTIONS
+        return SEMANTICS
 
     @property
     def latent_dim(self) -> int:

@@ -60,6 +60,15 @@ def trained(tree: Tree) -> list[Tensor]:
     return [tensor for tensor in tree.values() if tensor.requires_grad]
 
 
+def laid_out_like(gradient: Tensor, parameter: Tensor) -> Tensor:
+    """The gradient with its parameter's strides. Fused optimizers walk through memory and look at no strides;
+    second derivatives of convolutions come in others.
+    """
+    if gradient.stride() == parameter.stride():
+        return gradient
+    return torch.empty_like(parameter).copy_(gradient)
+
+
 def apply(network: nn.Module, tree: Tree, *inputs: Tensor) -> Tensor:
     """The network's output under the parameters (and buffers, if it needs any) of `tree`."""
     return bind(network, tree)(*inputs)

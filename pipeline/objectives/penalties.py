@@ -13,7 +13,8 @@ from pipeline.objectives.objective import Critic, Draw, Inputs, Penalty
 
 def slopes(critic: Critic, at: Inputs) -> Tensor:
     """(b, all coordinates) gradients of each row's value with respect to its inputs, differentiable."""
-    gradients = torch.autograd.grad(critic(at).sum(), at, create_graph=True)
+    # By a function transform, which also works where many critics are trained as one.
+    gradients = torch.func.grad(lambda x: critic(x).sum())(at)
     return torch.cat([gradient.flatten(1) for gradient in gradients], 1)
 
 
@@ -21,14 +22,13 @@ def gradient_penalty(critic: Critic, real: Inputs, generated: Inputs, uniform: T
     """E (|grad f(x^)|_2 - 1)^2 at x^ = u x + (1 - u) G(z), u (b,) uniform per sample (Gulrajani et al. 2017,
     equation 3).
     """
-    between = tuple(_mix(uniform, x, y).requires_grad_() for x, y in zip(real, generated, strict=True))
+    between = tuple(_mix(uniform, x, y) for x, y in zip(real, generated, strict=True))
     return (slopes(critic, between).norm(dim=1) - 1).square().mean()
 
 
 def r1_penalty(critic: Critic, real: Inputs) -> Tensor:
     """1/2 E |grad D(x)|^2 at real samples, D the logit (Mescheder, Geiger, Nowozin 2018, equation 9)."""
-    at = tuple(x.detach().requires_grad_() for x in real)
-    return slopes(critic, at).square().sum(1).mean() / 2
+    return slopes(critic, tuple(x.detach() for x in real)).square().sum(1).mean() / 2
 
 
 def dragan_penalty(critic: Critic, real: Inputs, noise: Tensor, uniform: Tensor) -> Tensor:
@@ -40,8 +40,7 @@ def dragan_penalty(critic: Critic, real: Inputs, noise: Tensor, uniform: Tensor)
     """
     first, *others = (x.detach() for x in real)
     moved = first + _mix(uniform, 0.5 * first.std(correction=0) * noise, torch.zeros_like(first))
-    at = tuple(x.requires_grad_() for x in (moved, *others))
-    return (slopes(critic, at).norm(dim=1) - 1).square().mean()
+    return (slopes(critic, (moved, *others)).norm(dim=1) - 1).square().mean()
 
 
 def _mix(uniform: Tensor, x: Tensor, y: Tensor) -> Tensor:

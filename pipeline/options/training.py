@@ -27,6 +27,8 @@ class TrainingOptions(Options):
     ticks: Count = 20
     # Decay of an average of the generator's parameters over steps, from which samples are then drawn.
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
+    # Of products and convolutions in the losses; anything but float32 is said in the report.
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
 
     @model_validator(mode="before")
     @classmethod

@@ -55,7 +55,8 @@ class System:
     draws: random numbers that losses need beside the latents.
     pack: rows of a batch for each of `batch_size`.
     after: player -> what is done in place to its tree after each of its steps (clipping, power iterations).
-    rules: player -> how its tree follows its gradients (`.grad`), in place, where the optimizer is not meant.
+    rules: player -> how its tree follows its gradients (like the tree), in place, where the optimizer is not
+      meant.
     start: (players, all training samples (n, *sample_shape), rng) -> the players to begin with.
     inputs: real samples (n, *sample_shape) -> what a conditional system is given of each, else None.
     needs_labels: every training sample must have a label 0..needs_labels-1; 0: labels are not looked at.
@@ -72,7 +73,7 @@ class System:
     draws: Mapping[str, Draw] = field(default_factory=dict)
     pack: int = 1
     after: Mapping[str, Callable[[Tree], None]] = field(default_factory=dict)
-    rules: Mapping[str, Callable[[Tree], None]] = field(default_factory=dict)
+    rules: Mapping[str, Callable[[Tree, Tree], None]] = field(default_factory=dict)
     start: Callable[[Players, Tensor, np.random.Generator], Players] | None = None
     inputs: Callable[[Tensor], Tensor] | None = None
     needs_labels: int = 0

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pipeline import options
+from pipeline.networks.parameters import Tree
 from pipeline.systems.adversary import Adversary
 from pipeline.systems.gan import gan
 from pipeline.systems.system import Batch, Move, Players, System
@@ -23,15 +24,20 @@ def unrolled(trial: TrialConfig, sample_shape: tuple[int, ...]) -> System:
     assert isinstance(o, options.Unrolled)
     game = gan(trial, sample_shape)
     adversary = Adversary(trial, game.networks["discriminator"], sample_shape)
+    learned = [name for name, _ in game.networks["discriminator"].named_parameters()]
 
     def generator_loss(players: Players, batch: Batch) -> Tensor:
         samples = (batch.real,), (game.generate(players, batch.latents),)
+        tree = players["discriminator"]
+        state = {name: tensor for name, tensor in tree.items() if name not in learned}
+        theta = {name: tree[name] for name in learned}
+
+        def loss(theta: Tree) -> Tensor:
+            return adversary.discriminator_loss({"discriminator": state | theta}, *samples, batch)
+
         for _ in range(o.unrolling):
-            theta = {name: w for name, w in players["discriminator"].items() if w.requires_grad}
-            loss = adversary.discriminator_loss(players, *samples, batch)
-            slopes = torch.autograd.grad(loss, list(theta.values()), create_graph=True)
-            ahead = {name: w - o.inner_lr * g for (name, w), g in zip(theta.items(), slopes, strict=True)}
-            players = players | {"discriminator": players["discriminator"] | ahead}
-        return adversary.generator_loss(players, *samples, batch)
+            slopes = torch.func.grad(loss)(theta)
+            theta = {name: w - o.inner_lr * slopes[name] for name, w in theta.items()}
+        return adversary.generator_loss({"discriminator": state | theta}, *samples, batch)
 
     return replace(game, moves={**game.moves, "generator": Move(("generator",), generator_loss)})

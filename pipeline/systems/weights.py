@@ -12,7 +12,7 @@ from pipeline.networks.parameters import Tree
 SMALLEST = 1e-6  # weight that a logarithm still sees (the released code of MIX+GAN)
 
 
-def exponentiated_gradient(rate: float) -> Callable[[Tree], None]:
+def exponentiated_gradient(rate: float) -> Callable[[Tree, Tree], None]:
     """w_i <- w_i exp(-rate dF/dw_i) / sum (Arora et al. 2017, section 5; Kivinen & Warmuth 1997), in place on
     the logarithms of w.
 
@@ -21,10 +21,9 @@ def exponentiated_gradient(rate: float) -> Callable[[Tree], None]:
     stays there.
     """
 
-    def follow(tree: Tree) -> None:
-        for theta in tree.values():
-            assert theta.grad is not None
-            slope = theta.grad / theta.softmax(0).clamp_min(torch.finfo(theta.dtype).tiny)
+    def follow(tree: Tree, gradients: Tree) -> None:
+        for name, theta in tree.items():
+            slope = gradients[name] / theta.softmax(0).clamp_min(torch.finfo(theta.dtype).tiny)
             theta.copy_((theta - rate * slope).log_softmax(0))
 
     return follow

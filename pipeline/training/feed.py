@@ -1,9 +1,10 @@
-"""What the loop draws: real samples, latents and what else a system asks for, each from its own stream."""
+"""What training draws: real samples, latents and what else a system asks for, each from its own stream."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from pipeline.objectives import Draw
 from pipeline.seeds import stream
-from pipeline.systems import Batch
+from pipeline.systems import Batch, System
 from pipeline.training.numerics import owned
 
 # Draws made and moved to the device at once, as many as fit. Streams are sequential, so the size changes no
@@ -26,33 +27,61 @@ def to_network(samples: Tensor) -> Tensor:
     return samples
 
 
-def batches(
-    real: Tensor, labels: Tensor, rows: int, latent_dim: int, draws: Mapping[str, Draw], trial_id: str
-) -> Iterator[Batch]:
-    """Endless batches of so many rows. Real samples come in shuffled epochs: each is seen equally often, also
-    when the batch is larger than the training set. real: (n, *sample_shape), labels: (n,), both on the device
-    of training. `progress` is for the loop to fill in.
+class Shelf(NamedTuple):
+    """Samples (n, *sample_shape) and labels (n,) on the device of training."""
+
+    samples: Tensor
+    labels: Tensor
+
+
+class Reader(NamedTuple):
+    """Who reads: a trial, which has `rows` of the shelf (m,), int64, for its training set."""
+
+    trial_id: str
+    rows: np.ndarray
+
+
+def batches(shelf: Shelf, readers: Sequence[Reader], game: System, batch_size: int) -> Iterator[Batch]:
+    """Endless batches for trials trained side by side, everything with a leading axis of readers. Each
+    reader's real samples come in shuffled epochs: each is seen equally often, also when the batch is larger
+    than the training set. `progress`, which readers share, is for the loop to fill in.
     """
-    order = _epochs(len(real), rows, stream(trial_id, "data_order"))
-    latent_rng = stream(trial_id, "training_latents")
-    others = {name: stream(trial_id, name) for name in draws}
-    widest = max([latent_dim, *(math.prod(draw.shape) for draw in draws.values())])
-    chunk = max(1, min(CHUNK, CHUNK_NUMBERS // (rows * widest)))
-    nowhere = torch.zeros((), device=real.device)
+    rows = batch_size * game.pack
+    widest = max([game.latent_dim, *(math.prod(draw.shape) for draw in game.draws.values())])
+    chunk = max(1, min(CHUNK, CHUNK_NUMBERS // (rows * widest * len(readers))))
+    drawing = [_Drawing(reader, rows, game.latent_dim, game.draws) for reader in readers]
+    device = shelf.samples.device
+    nowhere = torch.zeros((), device=device)
     while True:
-        indices = owned(np.stack([next(order) for _ in range(chunk)]), real.device)
-        latents = owned(latent_rng.standard_normal((chunk, rows, latent_dim), np.float32), real.device)
-        drawn = {
-            name: owned(numbers(rng, draws[name], (chunk, rows)), real.device) for name, rng in others.items()
-        }
+        # (readers, chunk, ...) as drawn, (chunk, readers, ...) as read.
+        drawn = [reader.draw(chunk) for reader in drawing]
+        indices, latents, *others = (
+            owned(np.stack(values, 1), device) for values in zip(*drawn, strict=True)
+        )
         for k in range(chunk):
             yield Batch(
-                to_network(real[indices[k]]),
+                to_network(shelf.samples[indices[k]]),
                 latents[k],
-                labels[indices[k]],
-                {name: values[k] for name, values in drawn.items()},
+                shelf.labels[indices[k]],
+                {name: values[k] for name, values in zip(game.draws, others, strict=True)},
                 nowhere,
             )
+
+
+class _Drawing:
+    def __init__(self, reader: Reader, rows: int, latent_dim: int, draws: Mapping[str, Draw]) -> None:
+        self.order = _epochs(reader.rows, rows, stream(reader.trial_id, "data_order"))
+        self.rows, self.latent_dim = rows, latent_dim
+        self.latents = stream(reader.trial_id, "training_latents")
+        self.others = [(draw, stream(reader.trial_id, name)) for name, draw in draws.items()]
+
+    def draw(self, count: int) -> list[np.ndarray]:
+        """Rows of the shelf, latents and the other draws of the next `count` batches."""
+        return [
+            np.stack([next(self.order) for _ in range(count)]),
+            self.latents.standard_normal((count, self.rows, self.latent_dim), np.float32),
+            *(numbers(rng, draw, (count, self.rows)) for draw, rng in self.others),
+        ]
 
 
 def numbers(rng: np.random.Generator, draw: Draw, leading: tuple[int, ...]) -> np.ndarray:
@@ -61,10 +90,10 @@ def numbers(rng: np.random.Generator, draw: Draw, leading: tuple[int, ...]) -> n
     return rng.standard_normal(shape, np.float32) if draw.kind == "normal" else rng.random(shape, np.float32)
 
 
-def _epochs(count: int, rows: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+def _epochs(rows: np.ndarray, count: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
     waiting = np.empty(0, np.int64)
     while True:
-        while len(waiting) < rows:
-            waiting = np.concatenate([waiting, rng.permutation(count)])
-        yield waiting[:rows]
-        waiting = waiting[rows:]
+        while len(waiting) < count:
+            waiting = np.concatenate([waiting, rows[rng.permutation(len(rows))]])
+        yield waiting[:count]
+        waiting = waiting[count:]

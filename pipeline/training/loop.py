@@ -1,4 +1,4 @@
-"""The training loop: readable, and the specification that any faster one must equal."""
+"""The training loop: readable, and the specification that every other back end must equal."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.networks import parameters
-from pipeline.networks.parameters import Tree, trained
+from pipeline.networks.parameters import Tree, laid_out_like, trained
 from pipeline.options import TrainingOptions
-from pipeline.seeds import stream
 from pipeline.systems import Batch, Players, System, make_system
-from pipeline.training.feed import batches, numbers, to_network
-from pipeline.training.numerics import owned
+from pipeline.training.averages import Averages
+from pipeline.training.curves import Point, broken, gradient_norms, ticks, watch
+from pipeline.training.feed import Reader, Shelf, batches
+from pipeline.training.numerics import lowered, owned
+from pipeline.training.start import first_players, watched_batches
 from pipeline.trial import TrialConfig
-
-# Samples on which a system's measures are watched at every tick, the same ones throughout.
-WATCHED = 256
 
 
 class Trained(NamedTuple):
-    """players: trees on the device, generators averaged where the trial asks for it. curves: (step, metric,
-    value). status: `completed` or `diverged`.
+    """players: trees on the device, generators averaged where the trial asks for it. status: `completed` or
+    `diverged`. back_end: what trained it, and cohort: how many trials shared its program at first.
     """
 
     system: System
     players: Players
-    curves: list[tuple[int, str, float]]
+    curves: list[Point]
     status: str
     error: str | None
     steps_done: int
-    images_per_second: float  # real samples shown to anyone but the generator
+    images_per_second: float  # real samples shown to anyone but the generator, by the trial's share of time
+    back_end: str = "reference"
+    cohort: int = 1
 
 
 def train(
@@ -52,36 +52,46 @@ def train(
     """
     game = make_system(trial, real.shape[1:])
     options = trial.training
-    data = owned(real, device)
-    classes = owned(np.full(len(real), -1) if labels is None else labels, device)
-    players = _first_players(game, trial, data, device)
+    shelf = Shelf(owned(real, device), owned(np.full(len(real), -1) if labels is None else labels, device))
+    players = first_players(game, trial.id, shelf.samples)
     optimizers = {
         name: _optimizer(name, trained(tree), options) for name, tree in players.items() if trained(tree)
     }
-    averages = _Averages(game, players, options.ema)
-    feed = batches(data, classes, options.batch_size * game.pack, game.latent_dim, game.draws, trial.id)
-    watched = _watched(game, data, owned(held_out, device), trial)
+    averages = Averages(players, game.generators, options.ema)
+    feed = batches(shelf, [Reader(trial.id, np.arange(len(real)))], game, options.batch_size)
+    watched = watched_batches(game, trial.id, shelf.samples, owned(held_out, device))
     progress = torch.arange(options.steps, dtype=torch.float32, device=device) / options.steps
+    gradients: dict[str, Tree] = {}
 
     def update(name: str, step: int) -> Tensor:
-        players_moved, loss_of = game.moves[name]
-        loss = loss_of(players, next(feed)._replace(progress=progress[step - 1]))
-        moved = [tensor for player in players_moved for tensor in trained(players[player])]
-        for parameter, gradient in zip(moved, torch.autograd.grad(loss, moved), strict=True):
-            parameter.grad = gradient
+        move, batch = game.moves[name], _only(next(feed))._replace(progress=progress[step - 1])
+        with lowered(options.precision, device):
+            loss = move.loss(players, batch)
+        moved = {
+            (player, key): tensor
+            for player in move.players
+            for key, tensor in players[player].items()
+            if tensor.requires_grad
+        }
+        for (player, key), gradient in zip(
+            moved, torch.autograd.grad(loss, list(moved.values())), strict=True
+        ):
+            gradients.setdefault(player, {})[key] = laid_out_like(gradient, players[player][key])
         with torch.no_grad():
-            for player in players_moved:
+            for player in move.players:
                 if player in game.rules:
-                    game.rules[player](players[player])
+                    game.rules[player](players[player], gradients[player])
                 else:
+                    for key, gradient in gradients[player].items():
+                        players[player][key].grad = gradient
                     optimizers[player].step()
                 if player in game.after:
                     game.after[player](players[player])
         return loss.detach()
 
-    curves: list[tuple[int, str, float]] = []
+    curves: list[Point] = []
     status, error, step, shown = "completed", None, 0, 0
-    ticks = {round((k + 1) * options.steps / options.ticks) for k in range(options.ticks)}
+    recorded = ticks(options)
     losses: dict[str, Tensor] = {}
     start = time.perf_counter()
     for step in range(1, options.steps + 1) if game.moves else ():
@@ -89,97 +99,34 @@ def train(
             losses[f"{name}_loss"] = update(name, step)
             shown += options.batch_size * game.pack * (name not in game.generators)
         averages.follow(players)
-        if step not in ticks:
+        if step not in recorded:
             continue
-        metrics = losses | _gradient_norms(players) | _watch(game, players, watched, progress[step - 1])
+        metrics = losses | gradient_norms(gradients) | watch(game, players, watched, progress[step - 1])
         values = torch.stack(list(metrics.values())).tolist()
-        curves += [(step, name, value) for name, value in zip(metrics, values, strict=True)]
-        broken = [name for name, value in zip(metrics, values, strict=True) if not np.isfinite(value)]
-        if broken:
-            status, error = "diverged", f"{broken[0]} is not finite at step {step} of {options.steps}"
+        points = [Point(step, name, value) for name, value in zip(metrics, values, strict=True)]
+        curves += points
+        error = broken(points, options.steps)
+        if error:
+            status = "diverged"
             break
     seconds = time.perf_counter() - start
     return Trained(game, players | averages.trees, curves, status, error, step, shown / seconds)
 
 
-def _first_players(game: System, trial: TrialConfig, data: Tensor, device: torch.device) -> Players:
-    players = {
-        name: parameters.initialise(network, stream(trial.id, f"initialise/{name}"), device)
-        for name, network in game.networks.items()
-    }
-    if game.start is None:
-        return players
-    return game.start(players, to_network(data), stream(trial.id, "start"))
+def _only(batch: Batch) -> Batch:
+    """The batch of the only reader."""
+    real, latents, labels, draws, progress = batch
+    return Batch(real[0], latents[0], labels[0], {name: draw[0] for name, draw in draws.items()}, progress)
 
 
 def _optimizer(player: str, tensors: list[Tensor], o: TrainingOptions) -> torch.optim.Optimizer:
-    rate = o.discriminator_lr if player.startswith("discriminator") else o.generator_lr
+    rate = learning_rate(player, o)
     if o.optimizer == "rmsprop":
         return torch.optim.RMSprop(tensors, lr=rate)
     # Fused: one call for all tensors, the same arithmetic.
     return torch.optim.Adam(tensors, lr=rate, betas=(o.betas[0], o.betas[1]), fused=True)
 
 
-class _Averages:
-    """Exponential moving averages of the generators' trees over steps, with the usual warm-up of the decay,
-    min(decay, (1 + t) / (10 + t)), without which the first steps would weigh for ever.
-    """
-
-    def __init__(self, game: System, players: Players, decay: float | None) -> None:
-        self.decay, self.steps = decay, 0
-        names = game.generators if decay is not None else ()
-        self.trees: Players = {
-            name: {key: tensor.detach().clone() for key, tensor in players[name].items()} for name in names
-        }
-
-    @torch.no_grad()
-    def follow(self, players: Players) -> None:
-        if self.decay is None:
-            return
-        self.steps += 1
-        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        for name, tree in self.trees.items():
-            torch._foreach_lerp_(list(tree.values()), list(players[name].values()), 1 - decay)
-
-
-def _watched(game: System, train: Tensor, held_out: Tensor, trial: TrialConfig) -> dict[str, Batch]:
-    """A batch of training samples and one of samples never trained on, with the same latents and draws."""
-    rows = min(WATCHED, len(train), len(held_out)) // game.pack * game.pack
-    latents = stream(trial.id, "gap_latents").standard_normal((rows, game.latent_dim), np.float32)
-    draws = {
-        name: owned(numbers(stream(trial.id, f"gap_draws/{name}"), draw, (rows,)), train.device)
-        for name, draw in game.draws.items()
-    }
-    return {
-        where: Batch(
-            to_network(samples[:rows]),
-            owned(latents, train.device),
-            torch.full((rows,), -1, device=train.device),
-            draws,
-            torch.zeros((), device=train.device),
-        )
-        for where, samples in (("train", train), ("held_out", held_out))
-    }
-
-
-@torch.no_grad()
-def _watch(game: System, players: Players, watched: dict[str, Batch], progress: Tensor) -> dict[str, Tensor]:
-    """What the system watches, on training samples and on samples never trained on: of a distinguishing gap
-    the difference is what the discriminator memorised.
-    """
-    return {
-        f"{name}_{where}": measure(players, batch._replace(progress=progress))
-        for name, measure in game.watch.items()
-        for where, batch in watched.items()
-    }
-
-
-def _gradient_norms(players: Players) -> dict[str, Tensor]:
-    def norm(tree: Tree) -> Tensor:
-        return torch.cat([p.grad.flatten() for p in tree.values() if p.grad is not None]).norm()
-
-    return {
-        f"{name}_gradient_norm": norm(tree)
-        for name, tree in players.items()
-        if any(p.grad is not None for p in tree.values())
-    }
+def learning_rate(player: str, o: TrainingOptions) -> float:
+    """Of a player, by the side that it is on."""
+    return o.discriminator_lr if player.startswith("discriminator") else o.generator_lr

@@ -29,6 +29,28 @@ def exact_float32(threads: int) -> Iterator[None]:
         _set(*before)
 
 
+@contextlib.contextmanager
+def lowered(precision: str, device: torch.device) -> Iterator[None]:
+    """What a study may have its losses computed in instead of float32, where it says so.
+
+    tf32: matrix products and convolutions round their factors to 10 bits of mantissa, on GPUs that can; CPUs
+    stay at float32. bfloat16: torch's autocast. Parameters, gradients and optimizers stay float32.
+    """
+    if precision == "bfloat16":
+        # Without its cache, which would keep the weights of the step that filled it.
+        with torch.autocast(device.type, torch.bfloat16, cache_enabled=False):
+            yield
+    elif precision == "tf32":
+        before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+        try:
+            yield
+        finally:
+            torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+    else:
+        yield
+
+
 def owned(array: np.ndarray, device: torch.device) -> Tensor:
     """A copy of the array in torch's own memory, with torch's own strides.
 

@@ -14,7 +14,7 @@ from pipeline.networks.parameters import initialise
 from pipeline.seeds import stream
 from pipeline.systems import Players, System, make_system
 from pipeline.training import exact_float32, sample, train
-from pipeline.training.feed import batches
+from pipeline.training.feed import Reader, Shelf, batches
 from pipeline.trial import TrialConfig
 
 CPU = torch.device("cpu")
@@ -34,9 +34,18 @@ def trial(objective: str = "nonsaturating", **training: Any) -> TrialConfig:
     )
 
 
-def test_the_loop_equals_a_plain_pytorch_loop() -> None:
+def gradient_penalty(d: nn.Module, real: torch.Tensor, fake: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
+    u = u[:, None, None, None]
+    between = (u * real + (1 - u) * fake).requires_grad_()
+    (slope,) = torch.autograd.grad(d(between).sum(), between, create_graph=True)
+    penalty: torch.Tensor = (slope.flatten(1).norm(dim=1) - 1).square().mean()
+    return penalty
+
+
+@pytest.mark.parametrize("objective", ["nonsaturating", "wgan_gp"])
+def test_the_loop_equals_a_plain_pytorch_loop(objective: str) -> None:
     """The same GAN written the way every tutorial does it, from the same start and the same batches."""
-    config = trial(discriminator_steps=2, generator_lr=1e-3, discriminator_lr=5e-4)
+    config = trial(objective, discriminator_steps=2, generator_lr=1e-3, discriminator_lr=5e-4)
     with exact_float32(1):
         trained = train(config, IMAGES, IMAGES, CPU)
     game = make_system(config, (1, 8, 8))
@@ -51,19 +60,28 @@ def test_the_loop_equals_a_plain_pytorch_loop() -> None:
     g, d = modules["generator"], modules["discriminator"]
     g_optimizer = torch.optim.Adam(g.parameters(), lr=1e-3, betas=(0.5, 0.999))
     d_optimizer = torch.optim.Adam(d.parameters(), lr=5e-4, betas=(0.5, 0.999))
-    feed = batches(torch.from_numpy(IMAGES), torch.zeros(120), 16, 5, {}, config.id)
+    shelf = Shelf(torch.from_numpy(IMAGES), torch.zeros(120))
+    feed = batches(shelf, [Reader(config.id, np.arange(120))], game, 16)
     ones, zeros = torch.ones(16), torch.zeros(16)
     with exact_float32(1):
         for _ in range(6):
             for _ in range(2):
                 batch = next(feed)
+                real, fake = batch.real[0], g(batch.latents[0]).detach()
                 d_optimizer.zero_grad()
-                loss = binary_cross_entropy_with_logits(d(batch.real), ones)
-                loss = loss + binary_cross_entropy_with_logits(d(g(batch.latents).detach()), zeros)
+                if objective == "wgan_gp":
+                    penalty = gradient_penalty(d, real, fake, batch.draws["objective_uniform"][0])
+                    loss = d(fake).mean() - d(real).mean() + 10 * penalty
+                else:
+                    loss = binary_cross_entropy_with_logits(d(real), ones)
+                    loss = loss + binary_cross_entropy_with_logits(d(fake), zeros)
                 loss.backward()
                 d_optimizer.step()
             g_optimizer.zero_grad()
-            binary_cross_entropy_with_logits(d(g(next(feed).latents)), ones).backward()
+            judged = d(g(next(feed).latents[0]))
+            (
+                -judged.mean() if objective == "wgan_gp" else binary_cross_entropy_with_logits(judged, ones)
+            ).backward()
             g_optimizer.step()
     for name, module in modules.items():
         for key, parameter in module.named_parameters():
@@ -100,17 +118,25 @@ def test_what_is_not_finite_ends_the_trial_as_diverged() -> None:
 
 
 def test_data_comes_in_epochs_without_repetition() -> None:
-    data = torch.arange(50.0)[:, None]
-    feed = batches(data, torch.arange(50), 20, 2, {}, "t")
-    seen = torch.cat([next(feed).real for _ in range(10)]).flatten()
-    for epoch in seen.split(50):
+    game = make_system(trial(), (1, 8, 8))
+    samples = torch.arange(70.0)[:, None]
+
+    def seen(readers: list[Reader], count: int) -> torch.Tensor:
+        feed = batches(Shelf(samples, samples[:, 0].long()), readers, game, 20)
+        found = [next(feed) for _ in range(count)]
+        assert all(torch.equal(batch.real[..., 0], batch.labels) for batch in found)
+        return torch.cat([batch.real[..., 0] for batch in found], 1)
+
+    both = seen([Reader("t", np.arange(50)), Reader("u", np.arange(20, 70))], 10)
+    for epoch in both[0].split(50):
         assert sorted(epoch.tolist()) == list(range(50))
-    assert not torch.equal(seen[:50], seen[50:100])
-    small = next(batches(data[:8], torch.arange(8), 20, 2, {}, "t")).real.flatten()
-    assert (
-        torch.bincount(small.int()).tolist() in ([2, 2, 2, 2, 3, 3, 3, 3],)
-        or int(torch.bincount(small.int()).min()) >= 2
-    )
+    for epoch in both[1].split(50):
+        assert sorted(epoch.tolist()) == list(range(20, 70))
+    assert not torch.equal(both[0, :50], both[0, 50:100])
+    # Who reads beside a trial changes nothing for it.
+    assert torch.equal(seen([Reader("t", np.arange(50))], 10)[0], both[0])
+    small = torch.bincount(seen([Reader("t", np.arange(8))], 1)[0].int(), minlength=8)
+    assert set(small.tolist()) == {2, 3}
 
 
 def trained_generator() -> tuple[System, Players, TrialConfig]:

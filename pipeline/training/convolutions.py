@@ -16,6 +16,8 @@ from torch.overrides import TorchFunctionMode
 # A convolution becomes a matrix product while that multiplies at most so often as much, or at most so many
 # numbers (where the calls themselves take most of the time).
 TIMES_DIRECT, FEW_PRODUCTS = 2, 4_000_000
+# Up to so many channels the library's transposed convolutions waste most of a vector register.
+FEW_CHANNELS = 4
 
 _NHWC = torch.channels_last
 _NCHW = torch.contiguous_format
@@ -60,6 +62,9 @@ class Convolutions(TorchFunctionMode):
             return y if bias is None else y + bias[:, None, None]
         if self.channels_last:
             x, weight = _laid_out(x, _NHWC), _laid_out(weight, _NHWC)
+            if shape is not None and shape.to_or_from_few and not x.is_cuda:
+                y = (_ToFew if shape.transposed else _FromFew).apply(x, weight, shape)
+                return y if bias is None else y + bias[:, None, None]
         return function(x, weight, bias, *rest, **kwargs)
 
 
@@ -83,6 +88,18 @@ class _Shape(NamedTuple):
         pairs = self.c * self.o * self.n**2 * self.m**2
         products = pairs * (self.b + self.kernel**2)
         return products <= max(TIMES_DIRECT * direct, FEW_PRODUCTS)
+
+    @property
+    def to_or_from_few(self) -> bool:
+        """Whether it halves an image of few channels or doubles one to few, as first and last layers do."""
+        few, small, large = (self.o, self.n, self.m) if self.transposed else (self.c, self.m, self.n)
+        fits = self.kernel - 2 * self.padding in (1, 2) and self.kernel <= 5 and large == 2 * small
+        return few <= FEW_CHANNELS and self.stride == 2 and fits
+
+    @property
+    def adjoint(self) -> _Shape:
+        """Of the convolution that carries gradients back."""
+        return self._replace(transposed=not self.transposed, c=self.o, o=self.c, n=self.m, m=self.n)
 
 
 def _shape(
@@ -119,19 +136,19 @@ def _one(value: Any) -> int | None:
 
 
 @functools.lru_cache(maxsize=256)
-def _selection(shape: _Shape, device: torch.device) -> Tensor:
+def _selection(shape: _Shape, device: torch.device, dtype: torch.dtype) -> Tensor:
     """(n n, m m, kernel kernel) of 0 and 1: which weight connects an input place with an output place."""
     small, large = (shape.n, shape.m) if shape.transposed else (shape.m, shape.n)
     tap, inner, outer = (torch.arange(k) for k in (shape.kernel, small, large))
     meets = outer == shape.stride * inner[:, None, None] + tap[:, None] - shape.padding  # (small, tap, large)
     line = meets.permute(0, 2, 1) if shape.transposed else meets.permute(2, 0, 1)  # (n, m, tap)
     both = torch.einsum("ijt,klu->ikjltu", line.float(), line.float())
-    return both.reshape(shape.n**2, shape.m**2, shape.kernel**2).to(device)
+    return both.reshape(shape.n**2, shape.m**2, shape.kernel**2).to(device, dtype)
 
 
 def _as_matrix(x: Tensor, weight: Tensor, shape: _Shape) -> Tensor:
     taps = weight.flatten(2).transpose(1, 2) if shape.transposed else weight.flatten(2).permute(1, 2, 0)
-    places = _selection(shape, x.device).flatten(0, 1)  # (n n m m, taps)
+    places = _selection(shape, x.device, weight.dtype).flatten(0, 1)  # (n n m m, taps)
     if shape.o == 1:
         matrix = taps.squeeze(2) @ places.T  # one output channel would make thin products
     else:
@@ -150,6 +167,70 @@ def _unfolded(x: Tensor, weight: Tensor, shape: _Shape) -> Tensor:
     patches = F.unfold(x, shape.kernel, padding=shape.padding, stride=shape.stride)  # (b, c taps, m m)
     y = rows @ patches.transpose(0, 1).flatten(1)
     return y.unflatten(1, (shape.b, shape.m, shape.m)).transpose(0, 1)
+
+
+@functools.lru_cache(maxsize=64)
+def _phases(kernel: int, padding: int, dtype: torch.dtype) -> Tensor:
+    """(kernel kernel, 2 2 3 3) of 0 and 1: output 2 i + half is fed by input i + place - 1 through the tap
+    with 2 (i + place - 1) + tap - padding = 2 i + half.
+    """
+    half, place, tap = torch.arange(2), torch.arange(3), torch.arange(kernel)
+    meets = (2 * (place[:, None] - 1) + tap == half[:, None, None] + padding).to(dtype)
+    return torch.einsum("ipk,jql->klijpq", meets, meets).reshape(kernel**2, 36)
+
+
+def _doubled(x: Tensor, weight: Tensor, shape: _Shape) -> Tensor:
+    """The transposed convolution as one of 3x3 that makes the four pixels of each place side by side."""
+    halves = weight.flatten(2) @ _phases(shape.kernel, shape.padding, weight.dtype)
+    small = halves.view(shape.c, shape.o, 4, 3, 3).permute(2, 1, 0, 3, 4).flatten(0, 1)
+    y = F.conv2d(x, small.contiguous(memory_format=_NHWC), padding=1).permute(0, 2, 3, 1)
+    y = y.unflatten(3, (2, 2, shape.o)).transpose(2, 3).reshape(shape.b, shape.m, shape.m, shape.o)
+    return y.permute(0, 3, 1, 2)
+
+
+def _weight_gradient(small: Tensor, large: Tensor, weight: Tensor, shape: _Shape) -> Tensor:
+    """Of the convolution from the large image to the small one, and so of its adjoint."""
+    return torch.nn.grad.conv2d_weight(large, weight.shape, small, shape.stride, shape.padding)  # type: ignore[arg-type]
+
+
+class _ToFew(torch.autograd.Function):
+    """A transposed convolution to few channels."""
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, shape: _Shape) -> Tensor:
+        return _doubled(x, weight, shape)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        x, weight, ctx.shape = inputs
+        ctx.save_for_backward(x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        (x, weight), (g,) = ctx.saved_tensors, gradients
+        to_x = _FromFew.apply(g, weight, ctx.shape.adjoint) if ctx.needs_input_grad[0] else None
+        to_weight = _weight_gradient(x, g, weight, ctx.shape) if ctx.needs_input_grad[1] else None
+        return to_x, to_weight, None
+
+
+class _FromFew(torch.autograd.Function):
+    """A convolution from few channels: the library's, but for the gradient of its input."""
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, shape: _Shape) -> Tensor:
+        return F.conv2d(x, weight, None, shape.stride, shape.padding)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        x, weight, ctx.shape = inputs
+        ctx.save_for_backward(x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        (x, weight), (g,) = ctx.saved_tensors, gradients
+        to_x = _ToFew.apply(g, weight, ctx.shape.adjoint) if ctx.needs_input_grad[0] else None
+        to_weight = _weight_gradient(g, x, weight, ctx.shape) if ctx.needs_input_grad[1] else None
+        return to_x, to_weight, None
 
 
 class _Layout(torch.autograd.Function):

@@ -146,6 +146,29 @@ def run(
 
 
 @app.command()
+def tune(
+    study_file: StudyFile,
+    runs: Runs = "runs",
+    engine: EngineName = "ray",
+    address: Address = None,
+    overrides: Overrides = None,
+    data_root: DataRoot = None,
+    quick: Quick = False,
+) -> None:
+    """Time the ways to train each shape of trial; runs in DIR then take the fastest."""
+    from pipeline.engine.execute import tune as measure_back_ends
+    from pipeline.engine.tuning import table
+
+    study = _load(study_file, overrides, quick)
+    found = measure_back_ends(study, runs, engine=engine, address=address, data_root=data_root)
+    print(next(iter(found.values())).device)
+    _show(
+        ("shape", "trials", "back end", "at once", "steps/s", "speed-up", "chosen"),
+        table(found, study.trials()),
+    )
+
+
+@app.command()
 def status(run_path: RunPath) -> None:
     """Count a run's trials: planned, finished by status, missing; the last failures."""
     from pipeline.store.run import load_run

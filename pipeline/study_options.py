@@ -150,10 +150,29 @@ class Hypothesis(Options):
 
 
 class ResourceOptions(Options):
-    """What one trial asks of the cluster; `gpus` may be a fraction."""
+    """What one task, a cohort of trials, asks of the cluster; `gpus` may be a fraction.
+
+    back_end: what trains cohorts; `auto` takes, of each shape of trial that is worth it, the one that was
+    measured to be fastest. cohort: at most so many trials in one; by default what was measured, or 8 on CPUs
+    and 64 on GPUs.
+    """
 
     cpus: Count = 1
     gpus: Annotated[float, Field(ge=0)] = 0.0
+    back_end: Literal[
+        "auto",
+        "reference",
+        "traced",
+        "traced+compiled",
+        "traced+captured",
+        "stacked",
+        "stacked+unfolded",
+        "stacked+compiled",
+        "stacked+captured",
+        "stacked+unfolded+captured",
+        "stacked+compiled+captured",
+    ] = "auto"
+    cohort: Count | None = None
 
 
 class FloatRange(Options):

@@ -8,12 +8,17 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 T = TypeVar("T")
 
 
+# How often a task is tried whose worker dies.
+ATTEMPTS = 3
+
+
 class Task(NamedTuple):
     """One call of the engine's function. shared: a value from `share`. key: the caller's name for it."""
 
     key: str
     shared: Any
     arguments: tuple[Any, ...]
+    attempts: int = ATTEMPTS
 
 
 class Done(NamedTuple):

@@ -10,15 +10,17 @@ from typing import NamedTuple
 
 import torch
 
+from pipeline.engine.cohorts import Cohort, packed
 from pipeline.engine.control_subjects import subject_id
 from pipeline.engine.embedders import fitted
-from pipeline.engine.engines import Done, Engine, Inline, Task
+from pipeline.engine.engines import ATTEMPTS, Engine, Inline, Task
 from pipeline.engine.measure import Rows
 from pipeline.engine.mode_counter import mode_counter
 from pipeline.engine.plan import commit, data_key, load_data
 from pipeline.engine.ray_settings import settle
 from pipeline.engine.ruler import rulers
-from pipeline.engine.work import WEIGHTS, Context, Finished, lost, measure_trial, run_trial
+from pipeline.engine.tuning import Shape, Tuned, choice_of, choices
+from pipeline.engine.work import WEIGHTS, Context, Finished, lost, measure_trial, run_cohort
 from pipeline.errors import InputError
 from pipeline.progress import Progress, Silent
 from pipeline.store.run import Run
@@ -117,12 +119,46 @@ class Bench(NamedTuple):
 
     def train(self, trials: list[TrialConfig], worker: Engine, target: Run) -> Iterator[list[Finished]]:
         """Train and measure trials; yields those whose rows are in the store by then."""
-        shared = {key: worker.share(context) for key, context in self.contexts.items()}
-        by_id = {t.id: t for t in trials}
-        for batch in worker.run(run_trial, (Task(t.id, shared[data_key(t)], (t,)) for t in trials)):
-            finished = [self._finished(done, by_id[done.task.key]) for done in batch]
+        # Of all trials of the study, so that a resumed one is trained as it began.
+        planned = [t for t in self.study.trials() if data_key(t) in self.contexts]
+        known = {t.id for t in planned}
+        everyone = [*planned, *(t for t in trials if t.id not in known)]
+        found = choices(everyone, self.contexts, self.study.resources, worker, target)
+        cohorts = packed(trials, lambda shape: choice_of(found[shape]), worker.slots)
+        lost_together: list[TrialConfig] = []
+        for finished in self._run(cohorts, worker, lost_together):
             _save(target, finished)
             yield finished
+        # Whose worker died in company is tried again alone: only one of them may be to blame.
+        alone = packed(lost_together, lambda shape: choice_of(found[shape])._replace(size=1), worker.slots)
+        for finished in self._run(alone, worker, lost_together):
+            _save(target, finished)
+            yield finished
+
+    def _run(
+        self, cohorts: list[Cohort], worker: Engine, lost_together: list[TrialConfig]
+    ) -> Iterator[list[Finished]]:
+        """Carry out cohorts; members of those whose workers died are put aside."""
+        shared = {key: worker.share(context) for key, context in self.contexts.items()}
+        tasks = (
+            Task(cohort.trials[0].id, shared[data_key(cohort.trials[0])], cohort, attempts(cohort))
+            for cohort in cohorts
+        )
+        for batch in worker.run(run_cohort, tasks):
+            finished: list[Finished] = []
+            for done in batch:
+                members, _ = done.task.arguments
+                if done.lost and len(members) > 1:
+                    lost_together += members
+                elif done.lost:
+                    context = self.contexts[data_key(members[0])]
+                    finished.append(lost(context, members[0], done.reason, done.lost, done.attempts))
+                else:
+                    for end in done.value:
+                        end.tables["trials"][0]["attempts"] = done.attempts
+                    finished += done.value
+            if finished:
+                yield finished
 
     def measure(self, trials: list[TrialConfig], worker: Engine, target: Run) -> None:
         """Measure trained trials under the study's protocol."""
@@ -144,13 +180,6 @@ class Bench(NamedTuple):
         for key, tables in self.controls.items():
             target.save_measurement(f"{self.contexts[key].data.fingerprint}-{protocol}", tables)
 
-    def _finished(self, done: Done, trial: TrialConfig) -> Finished:
-        if done.lost:
-            return lost(self.contexts[data_key(trial)], trial, done.reason, done.lost, done.attempts)
-        finished: Finished = done.value
-        finished.tables["trials"][0]["attempts"] = done.attempts
-        return finished
-
 
 def prepare(
     study: Study,
@@ -165,14 +194,7 @@ def prepare(
     target: the run, whose labels and whose neighbours' fitted embeddings are used. Raises InputError; writes
     nothing.
     """
-    cores = len(os.sched_getaffinity(0))
-    if engine == "inline" or address is None:
-        for name, have in (("cpus", cores), ("gpus", torch.cuda.device_count())):
-            wanted = getattr(study.resources, name)
-            if wanted > have:
-                raise InputError(
-                    f"resources.{name}: {wanted:g}: this machine has {have}, so no trial could ever start"
-                )
+    cores = _enough(study.resources, engine, address)
     device = "cuda" if study.resources.gpus else "cpu"
     contexts: dict[str, Context] = {}
     controls: dict[str, Rows] = {}
@@ -189,6 +211,46 @@ def prepare(
             fresh |= dict([file] if file else [])
             contexts[key] = Context(data, found, study.resources.cpus, device, version, modes)
     return Bench(study, contexts, controls, fresh)
+
+
+def tune(
+    study: Study,
+    runs: str | Path = "runs",
+    *,
+    engine: str = "ray",
+    address: str | None = None,
+    data_root: Path | None = None,
+) -> dict[Shape, Tuned]:
+    """Time every back end on every shape of trial in a study, and keep the choice for runs in `runs`."""
+    trials = study.trials()
+    _enough(study.resources, engine, address)
+    device = "cuda" if study.resources.gpus else "cpu"
+    contexts = {
+        key: Context(data, [], study.resources.cpus, device, commit())
+        for key, data in load_data(trials, data_root).items()
+    }
+    target = Run(f"{str(runs).rstrip('/')}/{study.study}")
+    with started(engine, study.resources, address) as worker:
+        found = choices(trials, contexts, study.resources, worker, target, everything=True)
+    return {shape: tuned for shape, tuned in found.items() if isinstance(tuned, Tuned)}
+
+
+def _enough(resources: ResourceOptions, engine: str, address: str | None) -> int:
+    """The cores of this machine. Raises InputError where it must carry trials and never could."""
+    cores = len(os.sched_getaffinity(0))
+    if engine == "inline" or address is None:
+        for name, have in (("cpus", cores), ("gpus", torch.cuda.device_count())):
+            wanted = getattr(resources, name)
+            if wanted > have:
+                raise InputError(
+                    f"resources.{name}: {wanted:g}: this machine has {have}, so no trial could ever start"
+                )
+    return cores
+
+
+def attempts(cohort: Cohort) -> int:
+    """How often a task may be tried whose worker dies: a cohort once, then its members alone."""
+    return ATTEMPTS if len(cohort.trials) == 1 else 1
 
 
 def _weights(target: Run, trial: TrialConfig) -> bytes:

@@ -18,7 +18,6 @@ from pipeline.engine.engines import Done, Task
 from pipeline.errors import InputError
 from pipeline.study import ResourceOptions
 
-ATTEMPTS = 3
 # Tasks queued beyond those that run. While the driver commits, others finish, and one commit then takes them
 # all: the shorter the trials, the more share its cost.
 QUEUED = 32
@@ -75,7 +74,7 @@ class RayEngine:
             for reference in ready:
                 task, attempt = in_flight.pop(reference)
                 done = _result(reference, task, attempt)
-                if done.lost and attempt < ATTEMPTS:
+                if done.lost and attempt < task.attempts:
                     submit(task, attempt + 1)
                 else:
                     finished.append(done)

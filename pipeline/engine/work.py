@@ -1,11 +1,11 @@
-"""What happens to one trial on a worker: train, sample, measure, and always end as rows."""
+"""What happens to a cohort on a worker: train, sample, measure, and always end as rows."""
 
 from __future__ import annotations
 
 import json
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, NamedTuple
@@ -20,7 +20,16 @@ from pipeline.engine.measure import Rows, Ruler, Subject, measure, quality
 from pipeline.engine.mode_counter import ModeCounter
 from pipeline.networks.parameters import count
 from pipeline.systems import Players, System, make_system
-from pipeline.training import exact_float32, sample, settled, train
+from pipeline.training import (
+    REFERENCE,
+    BackEnd,
+    Member,
+    Trained,
+    exact_float32,
+    sample,
+    settled,
+    train_cohort,
+)
 from pipeline.trial import TrialConfig
 
 WEIGHTS = "players.safetensors"
@@ -39,6 +48,13 @@ class Context(NamedTuple):
     modes: ModeCounter | None = None
 
 
+class Failure(NamedTuple):
+    """Why a trial has no result."""
+
+    status: str
+    error: str
+
+
 class Finished(NamedTuple):
     """A trial's end: its status, rows for every table, and the weights of its players if it got as far."""
 
@@ -49,52 +65,84 @@ class Finished(NamedTuple):
     error: str | None = None
 
 
-def run_trial(context: Context, trial: TrialConfig) -> Finished:
-    """Train and measure one trial. Whatever goes wrong in it becomes a row with status and reason."""
+def run_cohort(context: Context, trials: Sequence[TrialConfig], back_end: BackEnd) -> list[Finished]:
+    """Train trials of one signature together, then measure each. Whatever goes wrong in one becomes its row
+    with status and reason.
+    """
     started = datetime.now(UTC)
     clock = time.perf_counter()
+    chosen = [context.data.subset(trial.train_samples, trial.seed) for trial in trials]
+    with exact_float32(context.threads):
+        members = [Member(trial, rows) for trial, rows in zip(trials, chosen, strict=True)]
+        results = _trained(context, members, back_end)
+        return [
+            _finished(context, member, result, started, clock)
+            for member, result in zip(members, results, strict=True)
+        ]
+
+
+def _trained(context: Context, members: list[Member], back_end: BackEnd) -> list[Trained | Failure]:
+    """Each member's training. What a cohort cannot do its halves try, and what a back end cannot do alone,
+    the reference: a failure is always a trial's own.
+    """
+    results: list[Trained | Failure] = []
+
+    def work() -> None:
+        data = context.data
+        results.extend(
+            train_cohort(
+                members, data.train, data.held_out, torch.device(context.device), data.train_labels, back_end
+            )
+        )
+
+    failure = _guard(work)
+    if failure is None:
+        return results
+    if len(members) > 1:
+        half = len(members) // 2
+        return _trained(context, members[:half], back_end) + _trained(context, members[half:], back_end)
+    return [failure] if back_end == REFERENCE else _trained(context, members, REFERENCE)
+
+
+def _finished(
+    context: Context, member: Member, result: Trained | Failure, started: datetime, clock: float
+) -> Finished:
+    """Measure what a member's training gave, if it gave anything. clock: when its cohort started."""
+    trial = member.trial
     row: dict[str, Any] = {}
     tables: Rows = {}
     weights: bytes | None = None
-
-    def work() -> None:
-        nonlocal weights
-        chosen = context.data.subset(trial.train_samples, trial.seed)
-        subset = context.data.train[chosen]
-        with exact_float32(context.threads):
-            labels = None if context.data.train_labels is None else context.data.train_labels[chosen]
-            result = train(trial, subset, context.data.held_out, torch.device(context.device), labels)
-            row.update(
-                status=result.status,
-                error=result.error,
-                steps_done=result.steps_done,
-                images_per_second=result.images_per_second,
-                train_seconds=time.perf_counter() - clock,
-                discriminator_params=_params(result.system, result.system.discriminators),
-                generator_params=_params(result.system, result.system.generators),
-            )
-            tables["curves"] = [
-                {"trial_id": trial.id, "step": step, "metric": metric, "value": value}
-                for step, metric, value in result.curves
-            ]
-            weights = _pack(result.players)
-            if result.status == "completed":
-                tables.update(_measured(context, trial, result.system, result.players, chosen))
-
-    failure = _guard(work)
-    if failure:
-        # Rows of a trial that did not finish would look like results.
-        row.update(failure)
-        tables = {"curves": tables.get("curves", [])}
-    wall = time.perf_counter() - clock
+    measuring = time.perf_counter()
+    if isinstance(result, Trained):
+        row = {
+            "status": result.status,
+            "error": result.error,
+            "steps_done": result.steps_done,
+            "images_per_second": result.images_per_second,
+            "train_seconds": result.seconds,
+            "back_end": result.back_end,
+            "cohort_size": result.cohort,
+            "discriminator_params": _params(result.system, result.system.discriminators),
+            "generator_params": _params(result.system, result.system.generators),
+        }
+        curves = [{"trial_id": trial.id, **point._asdict()} for point in result.curves]
+        tables["curves"] = curves
+        weights = _pack(result.players)
+        game, players = result.system, result.players
+        if result.status == "completed":
+            failure = _guard(lambda: tables.update(_measured(context, trial, game, players, member.rows)))
+            if failure:
+                # Rows of a trial that did not finish would look like results.
+                row, tables = row | failure._asdict(), {"curves": curves}
+        row["measure_seconds"] = time.perf_counter() - measuring
+        row["device_seconds"] = row["train_seconds"] + row["measure_seconds"]
+    else:
+        row = result._asdict()
     finished = {
         **_identity(trial),
-        "status": "completed",
         **row,
         "attempts": 1,
-        "wall_seconds": wall,
-        "measure_seconds": wall - row["train_seconds"] if "train_seconds" in row else None,
-        "device_seconds": wall,
+        "wall_seconds": time.perf_counter() - clock,
         **environment(context),
         "started_at": started,
         "finished_at": datetime.now(UTC),
@@ -116,7 +164,7 @@ def measure_trial(context: Context, trial: TrialConfig, weights: bytes) -> Finis
 
     failure = _guard(work)
     if failure:
-        return Finished(trial.id, failure["status"], {}, error=failure["error"])
+        return Finished(trial.id, failure.status, {}, error=failure.error)
     return Finished(trial.id, "completed", tables)
 
 
@@ -188,19 +236,19 @@ def _extend(tables: Rows, more: Rows) -> None:
         tables.setdefault(table, []).extend(rows)
 
 
-def _guard(work: Callable[[], None]) -> dict[str, Any] | None:
+def _guard(work: Callable[[], None]) -> Failure | None:
     """Run; say what went wrong instead of raising."""
     try:
         work()
     except (MemoryError, torch.cuda.OutOfMemoryError) as error:
-        return {"status": "out_of_memory", "error": _one_line(error)}
+        return Failure("out_of_memory", _one_line(error))
     except RuntimeError as error:  # what torch raises where the host's memory is full
         full = "can't allocate memory" in str(error)
-        return {"status": "out_of_memory" if full else "failed", "error": _one_line(error)}
+        return Failure("out_of_memory" if full else "failed", _one_line(error))
     except FloatingPointError as error:
-        return {"status": "diverged", "error": _one_line(error)}
+        return Failure("diverged", _one_line(error))
     except Exception as error:  # a trial's failure is an outcome of the study, whatever it is
-        return {"status": "failed", "error": _one_line(error)}
+        return Failure("failed", _one_line(error))
     return None
 
 

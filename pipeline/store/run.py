@@ -79,6 +79,14 @@ class Run:
         """A fitted embedding. Raises FileNotFoundError."""
         return self._beside().read_bytes(f"embeddings/{key}.safetensors")
 
+    def save_choice(self, key: str, content: bytes) -> None:
+        """A measured choice of back ends, kept beside this run for all runs there: `RUNS/back_ends/`."""
+        self._beside().write_bytes(f"back_ends/{key}.json", content)
+
+    def choice(self, key: str) -> bytes:
+        """A choice of back ends. Raises FileNotFoundError."""
+        return self._beside().read_bytes(f"back_ends/{key}.json")
+
     def _beside(self) -> Tables:
         return Tables(self.root.rpartition("/")[0] or ".")
 

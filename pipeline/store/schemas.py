@@ -57,6 +57,8 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("measure_seconds", _real),
         ("device_seconds", _real),
         ("images_per_second", _real),
+        ("back_end", _text),  # what trained it, and with how many others at once
+        ("cohort_size", _count),
         ("device", _text),
         ("host", _text),
         ("versions", _text),  # JSON: package -> version

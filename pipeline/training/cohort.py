@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import time
 from collections.abc import Iterator, Sequence
@@ -35,8 +34,8 @@ class Member(NamedTuple):
 
 
 def signature(trial: TrialConfig) -> str:
-    """Equal for trials that may share a program: all but seed, number of samples, and rates. (Of fewer samples
-    than are watched at ticks, the number counts.)
+    """Equal for trials that may share a program: all but seed, number of samples, and rates. (Of fewer
+    samples than are watched at ticks, the number counts.)
     """
     content = trial.model_dump(mode="json", exclude={"seed", "train_samples"})
     content["watched"] = min(trial.train_samples, WATCHED)
@@ -62,9 +61,7 @@ def train_cohort(
     """
     if back_end == REFERENCE or not make_system(members[0].trial, samples.shape[1:]).moves:
         return [
-            train(
-                trial, samples[rows], held_out, device, None if labels is None else labels[rows]
-            )._replace(back_end=REFERENCE.name)
+            train(trial, samples[rows], held_out, device, None if labels is None else labels[rows])
             for trial, rows in members
         ]
     used, places = np.unique(np.concatenate([rows for _, rows in members]), return_inverse=True)
@@ -78,11 +75,7 @@ def train_cohort(
     start = time.perf_counter()
     _run(courses, device, side_by_side=back_end.captured)
     share = (time.perf_counter() - start) / len(members)
-    return [
-        end._replace(images_per_second=end.images_per_second / share, cohort=len(members))
-        for course in courses
-        for end in course.ends()
-    ]
+    return [end._replace(seconds=share, cohort=len(members)) for course in courses for end in course.ends()]
 
 
 def _run(courses: Sequence[_Course], device: torch.device, *, side_by_side: bool) -> None:
@@ -92,7 +85,7 @@ def _run(courses: Sequence[_Course], device: torch.device, *, side_by_side: bool
             for _ in course.steps():
                 pass
         return
-    streams = [torch.cuda.Stream(device) for _ in courses]
+    streams = [torch.cuda.Stream(device) for _ in courses]  # type: ignore[no-untyped-call]
     torch.cuda.synchronize(device)
     under_way = [(stream, course.steps()) for stream, course in zip(streams, courses, strict=True)]
     while under_way:
@@ -119,9 +112,7 @@ def _program(config: str, sample_shape: tuple[int, ...], back_end: BackEnd) -> P
 class _Course:
     """The training of members that share a program, from first to last step."""
 
-    def __init__(
-        self, members: Sequence[Member], shelf: Shelf, held_out: Tensor, back_end: BackEnd
-    ) -> None:
+    def __init__(self, members: Sequence[Member], shelf: Shelf, held_out: Tensor, back_end: BackEnd) -> None:
         trial = members[0].trial
         shared = trial.model_copy(update={"seed": 0, "train_samples": 1})
         self.program = _program(shared.model_dump_json(), tuple(shelf.samples.shape[1:]), back_end)
@@ -134,9 +125,7 @@ class _Course:
             real = shelf.samples[torch.from_numpy(member.rows).to(self.device)]
             players.append(first_players(self.game, member.trial.id, real))
             watched.append(watched_batches(self.game, member.trial.id, real, held_out))
-        self.players = {
-            name: self._stack_trees([p[name] for p in players]) for name in self.game.networks
-        }
+        self.players = {name: self._stack_trees([p[name] for p in players]) for name in self.game.networks}
         self.watched = {where: self._stack_batches([w[where] for w in watched]) for where in watched[0]}
         self.averages = Averages(self.players, self.game.generators, self.options.ema)
         everyone = [member.trial.training for member in members]
@@ -179,7 +168,7 @@ class _Course:
 
     def ends(self) -> list[Trained]:
         """In the members' first order."""
-        return list(self.found[trial_id] for trial_id in self.curves)
+        return [self.found[trial_id] for trial_id in self.curves]
 
     def _updates(self) -> dict[str, Any]:
         def update_of(name: str) -> Any:
@@ -217,9 +206,7 @@ class _Course:
             if error:
                 self._finish([k], "diverged", error, step, shown)
 
-    def _finish(
-        self, places: Sequence[int], status: str, error: str | None, step: int, shown: int
-    ) -> None:
+    def _finish(self, places: Sequence[int], status: str, error: str | None, step: int, shown: int) -> None:
         players = self.players | self.averages.trees
         for k in places:
             trial_id = self.members[k].trial.id
@@ -228,9 +215,8 @@ class _Course:
                     name: {key: self._at(tensor, k) for key, tensor in tree.items()}
                     for name, tree in players.items()
                 }
-                self.found[trial_id] = Trained(
-                    self.game, own, self.curves[trial_id], status, error, step, shown, self.back_end.name
-                )
+                curve, name = self.curves[trial_id], self.back_end.name
+                self.found[trial_id] = Trained(self.game, own, curve, status, error, step, 0.0, shown, name)
 
     def _at(self, tensor: Tensor, k: int) -> Tensor:
         """A member's own copy."""

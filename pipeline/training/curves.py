@@ -28,7 +28,9 @@ def ticks(options: TrainingOptions) -> set[int]:
 
 
 @torch.no_grad()
-def watch(game: System, players: Players, watched: Mapping[str, Batch], progress: Tensor) -> dict[str, Tensor]:
+def watch(
+    game: System, players: Players, watched: Mapping[str, Batch], progress: Tensor
+) -> dict[str, Tensor]:
     """What the system watches, on training samples and on samples never trained on: of a distinguishing gap
     the difference is what the discriminator memorised.
     """

@@ -22,7 +22,8 @@ from pipeline.trial import TrialConfig
 
 class Trained(NamedTuple):
     """players: trees on the device, generators averaged where the trial asks for it. status: `completed` or
-    `diverged`. back_end: what trained it, and cohort: how many trials shared its program at first.
+    `diverged`. seconds: of training, where a cohort shares them a trial's part. shown: real samples shown to
+    anyone but the generator. back_end: what trained it. cohort: how many trials were trained together.
     """
 
     system: System
@@ -31,9 +32,15 @@ class Trained(NamedTuple):
     status: str
     error: str | None
     steps_done: int
-    images_per_second: float  # real samples shown to anyone but the generator, by the trial's share of time
+    seconds: float
+    shown: int
     back_end: str = "reference"
     cohort: int = 1
+
+    @property
+    def images_per_second(self) -> float:
+        """Of `shown`."""
+        return self.shown / self.seconds
 
 
 def train(
@@ -110,7 +117,7 @@ def train(
             status = "diverged"
             break
     seconds = time.perf_counter() - start
-    return Trained(game, players | averages.trees, curves, status, error, step, shown / seconds)
+    return Trained(game, players | averages.trees, curves, status, error, step, seconds, shown)
 
 
 def _only(batch: Batch) -> Batch:

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ import pytest
 
 from pipeline import load_run, run
 from pipeline.cli import app
-from pipeline.engine import execute, work
+from pipeline.engine import execute
 from pipeline.engine.engines import Task
-from pipeline.engine.work import Context, Finished, run_trial
+from pipeline.engine.work import Context, Finished, run_cohort
 from pipeline.study import ResourceOptions
+from pipeline.training import BackEnd, cohort
 from pipeline.trial import TrialConfig
 from tests.engine.tools import TINY, assert_same, descendants, numbers, study, wait_for
 
@@ -53,14 +55,14 @@ def test_a_diverging_trial_is_a_row(engine: str, runs: Path) -> None:
 def test_whatever_a_trial_raises_is_its_outcome(
     error: Exception, status: str, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = work.train
+    real = cohort.train
 
     def train(trial: TrialConfig, *rest: Any) -> Any:
         if trial.seed == 1:
             raise error
         return real(trial, *rest)
 
-    monkeypatch.setattr(work, "train", train)
+    monkeypatch.setattr(cohort, "train", train)
     rows = run(study(TINY), runs, engine="inline", mirror=False).table("trials")
     assert dict(rows.groupby("seed")["status"].first()) == {0: "completed", 1: status}
     (reason,) = set(rows.loc[rows["seed"] == 1, "error"])
@@ -108,18 +110,19 @@ def test_the_engine_tries_again_what_its_worker_did_not_survive(tmp_path: Path) 
     assert "\n" not in ends["bad"].reason
 
 
-def deadly(context: Context, trial: TrialConfig) -> Finished:
+def deadly(context: Context, trials: Sequence[TrialConfig], back_end: BackEnd) -> list[Finished]:
     """A trial that no worker survives, among others."""
-    if trial.seed == 1 and trial.discriminator.width == 4:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return run_trial(context, trial)
+    for trial in trials:
+        if trial.seed == 1 and trial.discriminator is not None and trial.discriminator.width == 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return run_cohort(context, trials, back_end)
 
 
 @pytest.mark.usefixtures("local_ray")
 def test_a_trial_that_kills_its_workers_ends_as_lost(
     runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(execute, "run_trial", deadly)
+    monkeypatch.setattr(execute, "run_cohort", deadly)
     found = run(study(TINY), runs, engine="ray", mirror=False)
     rows = found.table("trials")
     assert sorted(rows["status"]) == ["completed", "completed", "completed", "lost"]
@@ -138,7 +141,7 @@ def test_a_worker_killed_in_the_middle_of_a_trial_changes_no_number(runs: Path) 
 
     def kill_one() -> None:
         def seen() -> bool:
-            killed.extend(p for p, name in descendants(os.getpid()).items() if name == "ray::run_trial")
+            killed.extend(p for p, name in descendants(os.getpid()).items() if name == "ray::run_cohort")
             return bool(killed)
 
         wait_for(seen)

@@ -22,9 +22,9 @@ def logarithms(*weights: float) -> Tensor:
 
 
 def step(theta: Tensor, loss: Tensor, rate: float) -> None:
-    (theta.grad,) = torch.autograd.grad(loss, [theta])
+    (slope,) = torch.autograd.grad(loss, [theta])
     with torch.no_grad():
-        exponentiated_gradient(rate)({"log_weights": theta})
+        exponentiated_gradient(rate)({"log_weights": theta}, {"log_weights": slope})
 
 
 def test_constant_payoffs_give_weights_that_fall_exponentially() -> None:

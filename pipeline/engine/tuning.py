@@ -1,0 +1,214 @@
+"""Which back end is fastest for a shape of trial, measured on a worker and kept beside the runs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from pipeline.engine.cohorts import Choice, by_shape
+from pipeline.engine.cost import predicted_seconds
+from pipeline.engine.engines import Engine, Task
+from pipeline.engine.work import Context, environment
+from pipeline.errors import InputError
+from pipeline.store.run import Run
+from pipeline.study import ResourceOptions
+from pipeline.training import BACK_ENDS, REFERENCE, BackEnd, Member, available, exact_float32, train_cohort
+from pipeline.trial import TrialConfig, content_hash
+
+# Predicted seconds of training, all trials of a shape together, from which measuring pays for itself; and
+# from which compiling, which takes half a minute in every process, might.
+WORTH_MEASURING, WORTH_COMPILING = 60.0, 7200.0
+SIZES = {"cpu": (4, 8), "cuda": (4, 16, 64)}
+DEFAULT_SIZE = {"cpu": 8, "cuda": 64}
+# Steps that one probe trains, twice; the second time counts.
+STEPS = 12
+# Another back end than the reference must win by more than a busy machine's noise.
+MARGIN = 1.1
+
+Shape = tuple[str, str]
+
+
+class Timing(NamedTuple):
+    """Steps per second of all members together, or why there are none."""
+
+    back_end: str
+    size: int
+    steps_per_second: float | None
+    error: str | None = None
+
+
+class Tuned(NamedTuple):
+    """What was measured for a shape: the device, every timing, and the choice."""
+
+    device: str
+    timings: list[Timing]
+    choice: Choice
+    fresh: bool = True
+
+
+def choices(
+    trials: Sequence[TrialConfig],
+    contexts: Mapping[str, Context],
+    resources: ResourceOptions,
+    worker: Engine,
+    target: Run,
+    *,
+    everything: bool = False,
+) -> dict[Shape, Tuned | Choice]:
+    """Of each shape among the trials how to train it: as the study says, or as measured now or before.
+
+    everything: measure also what is not worth it, again, and with every back end. Raises InputError for a
+    back end that the device does not have.
+    """
+    device = "cuda" if resources.gpus else "cpu"
+    size = resources.cohort or DEFAULT_SIZE[device]
+    if resources.back_end != "auto" and not everything:
+        back_end = BACK_ENDS[resources.back_end]
+        if back_end not in available(device):
+            allowed = ", ".join(b.name for b in available(device))
+            raise InputError(
+                f"resources.back_end: {back_end.name}: is not for trials on {device.upper()}s; "
+                f"allowed: auto, {allowed}"
+            )
+        return {shape: Choice(back_end, size) for shape in by_shape(trials)}
+    found: dict[Shape, Tuned | Choice] = {}
+    waiting: list[tuple[Shape, str, Task]] = []
+    label: str | None = None
+    for shape, alike in by_shape(trials).items():
+        context = contexts[shape[0]]
+        seconds = sum(predicted_seconds(trial, context.data.sample_shape) for trial in alike)
+        if not everything and seconds < WORTH_MEASURING:
+            found[shape] = Choice(REFERENCE, 1)
+            continue
+        if label is None:
+            label = _label(worker, context)
+        key = content_hash([shape, label])
+        kept = None if everything else _kept(target, key)
+        if kept is not None:
+            found[shape] = kept
+        else:
+            compiling = everything or seconds >= WORTH_COMPILING
+            candidates = _candidates(device, len(alike), resources.cohort, compiling)
+            arguments = (alike[0], candidates)
+            waiting.append((shape, key, Task(key, worker.share(context), arguments)))
+    shapes = {key: shape for shape, key, _ in waiting}
+    for batch in worker.run(probe, [task for *_, task in waiting]):
+        for done in batch:
+            timings = done.value or [Timing(REFERENCE.name, 1, None, done.reason)]
+            tuned = Tuned(label or "", timings, _best(timings))
+            target.save_choice(done.task.key, _written(tuned))
+            found[shapes[done.task.key]] = tuned
+    return found
+
+
+def probe(context: Context, trial: TrialConfig, candidates: Sequence[tuple[BackEnd, int]]) -> list[Timing]:
+    """Time every candidate on the trial's shape. What a back end cannot train has no time."""
+    return [_timed(context, trial, back_end, size) for back_end, size in candidates]
+
+
+def _timed(context: Context, trial: TrialConfig, back_end: BackEnd, size: int) -> Timing:
+    options = trial.training.model_copy(update={"steps": STEPS, "ticks": 1})
+    short = trial.model_copy(update={"training": options})
+    data, device = context.data, torch.device(context.device)
+    rows = data.subset(trial.train_samples, trial.seed)
+    members = [Member(short.model_copy(update={"seed": trial.seed + k}), rows) for k in range(size)]
+
+    def seconds() -> float:
+        start = time.perf_counter()
+        train_cohort(members, data.train, data.held_out, device, data.train_labels, back_end)
+        return time.perf_counter() - start
+
+    try:
+        with exact_float32(context.threads):
+            seconds()
+            return Timing(back_end.name, size, size * STEPS / seconds())
+    except Exception as error:  # one that cannot train this shape is no candidate
+        return Timing(back_end.name, size, None, f"{type(error).__name__}: {error}".splitlines()[0][:200])
+
+
+def _candidates(device: str, trials: int, most: int | None, compiling: bool) -> list[tuple[BackEnd, int]]:
+    sizes = [size for size in SIZES[device] if size <= min(trials, most or trials)]
+    return [
+        (back_end, size)
+        for back_end in available(device)
+        if compiling or not back_end.compiled
+        for size in ([1] if not (back_end.stacked or back_end.captured) else [*sizes])
+    ]
+
+
+def _best(timings: Sequence[Timing]) -> Choice:
+    speeds = {(t.back_end, t.size): t.steps_per_second or 0.0 for t in timings}
+    slowest = speeds.get((REFERENCE.name, 1), 0.0)
+    name, size = max(speeds, key=lambda key: speeds[key])
+    if speeds[name, size] <= MARGIN * slowest:
+        return Choice(REFERENCE, 1)
+    return Choice(BACK_ENDS[name], size)
+
+
+def _label(worker: Engine, context: Context) -> str:
+    """What the measurement holds for: the workers' device and the libraries that decide its speed."""
+    for batch in worker.run(_described, [Task("device", worker.share(context), ())]):
+        for done in batch:
+            if done.lost:
+                raise InputError(f"no worker could be asked for its device: {done.reason}")
+            return str(done.value)
+    raise AssertionError("an engine ends every task")
+
+
+def _described(context: Context) -> str:
+    processor = torch.backends.cpu.get_cpu_capability() if context.device == "cpu" else ""
+    return " ".join([environment(context)["device"], processor, f"torch {torch.__version__}"])
+
+
+def _kept(target: Run, key: str) -> Tuned | None:
+    try:
+        content = json.loads(target.choice(key))
+        timings = [Timing(**timing) for timing in content["timings"]]
+        return Tuned(content["device"], timings, _best(timings), fresh=False)
+    except (OSError, ValueError, KeyError, TypeError):  # never measured, or by another version
+        return None
+
+
+def _written(tuned: Tuned) -> bytes:
+    content: dict[str, Any] = {
+        "device": tuned.device,
+        "timings": [timing._asdict() for timing in tuned.timings],
+    }
+    return json.dumps(content, indent=1).encode()
+
+
+def choice_of(found: Tuned | Choice) -> Choice:
+    """The choice itself."""
+    return found.choice if isinstance(found, Tuned) else found
+
+
+def table(found: Mapping[Shape, Tuned], trials: Sequence[TrialConfig]) -> Iterator[tuple[str, ...]]:
+    """Rows of what `birthday tune` prints: shape, trials, back end, trials at once, steps a second, speed-up
+    over the reference, and whether it was chosen.
+    """
+    alike = by_shape(trials)
+    for shape, tuned in found.items():
+        first = alike[shape][0]
+        reference = next((t.steps_per_second for t in tuned.timings if t.back_end == REFERENCE.name), None)
+        for k, timing in enumerate(tuned.timings):
+            name = describe(first) if k == 0 else ""
+            count = str(len(alike[shape])) if k == 0 else ""
+            speed, ratio = timing.error or "", ""
+            if timing.steps_per_second is not None:
+                speed = f"{timing.steps_per_second:.4g}"
+                ratio = f"{timing.steps_per_second / reference:.2f}" if reference else ""
+            chosen = (timing.back_end, timing.size) == (tuned.choice.back_end.name, tuned.choice.size)
+            yield name, count, timing.back_end, str(timing.size), speed, ratio, "*" if chosen else ""
+
+
+def describe(trial: TrialConfig) -> str:
+    """A trial's shape in a few words."""
+    parts = [trial.dataset.name, trial.variant]
+    for side, part in (("G", trial.generator), ("D", trial.discriminator)):
+        if part is not None:
+            parts.append(f"{side} {part.name} {part.width}")
+    return ", ".join(parts)

@@ -42,6 +42,13 @@ def draw_component(normal: Tensor, weights: Tensor) -> Tensor:
     return torch.searchsorted(ends, torch.special.ndtr(normal).contiguous(), right=True)
 
 
+def indicators(index: Tensor, count: int) -> Tensor:
+    """(b, count) float32 of 0 and 1, row i with its 1 at index[i] (b,). As `one_hot`, without its look at the
+    values, for which a GPU would have to be waited for.
+    """
+    return index[:, None].eq(torch.arange(count, device=index.device)).to(torch.float32)
+
+
 def choose(samples: Tensor, index: Tensor) -> Tensor:
     """(b, *sample_shape): of (k, b, *sample_shape), row i of component index[i]."""
     return samples[index, torch.arange(len(index), device=index.device)]

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import cross_entropy
 
 from pipeline import networks, options
 from pipeline.networks.features import features
 from pipeline.networks.heads import RecognitionHead
 from pipeline.networks.parameters import apply
 from pipeline.systems.adversary import Adversary, discriminator
-from pipeline.systems.components import draw_component
+from pipeline.systems.components import draw_component, indicators
 from pipeline.systems.system import Batch, Move, Players, System
 from pipeline.trial import TrialConfig
 
@@ -47,7 +47,7 @@ def infogan(trial: TrialConfig, sample_shape: tuple[int, ...]) -> System:
         noise, code = split(latents, o)
         given = [noise, code.continuous]
         if code.category is not None:
-            given.append(one_hot(code.category, o.categories).to(noise.dtype))
+            given.append(indicators(code.category, o.categories))
         return apply(g, players["generator"], torch.cat(given, 1))
 
     def recognise(players: Players, x: Tensor) -> Tensor:

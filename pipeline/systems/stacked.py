@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, mse_loss, one_hot, relu
+from torch.nn.functional import cross_entropy, mse_loss, relu
 
 from pipeline import networks, options
 from pipeline.networks.classifier import Classifier
@@ -15,7 +15,7 @@ from pipeline.networks.heads import RecognitionHead
 from pipeline.networks.parameters import apply, bind
 from pipeline.systems.adversaries import Adversaries
 from pipeline.systems.adversary import Adversary, discriminator
-from pipeline.systems.components import draw_component
+from pipeline.systems.components import draw_component, indicators
 from pipeline.systems.system import Batch, Move, Players, System
 from pipeline.trial import TrialConfig
 
@@ -70,7 +70,7 @@ def stacked(trial: TrialConfig, sample_shape: tuple[int, ...]) -> System:
         return e.classify(hidden)
 
     def make_hidden(players: Players, y: Tensor, z1: Tensor) -> Tensor:
-        given = torch.cat([one_hot(y, o.classes).to(z1.dtype), z1], 1)
+        given = torch.cat([indicators(y, o.classes), z1], 1)
         return relu(apply(g1, players["generator_features"], given))
 
     def make(players: Players, hidden: Tensor, z0: Tensor) -> Tensor:

@@ -264,5 +264,5 @@ class _Course:
 
 
 def _channels_last(tensor: Tensor) -> Tensor:
-    """Weights of convolutions as `Convolutions` wants them, so that no step lays them out anew."""
+    """Weights of convolutions as `Kernels` wants them, so that no step lays them out anew."""
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor

@@ -13,7 +13,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from pipeline.networks.parameters import Tree, laid_out_like
 from pipeline.systems import Batch, Players, System
 from pipeline.training.back_ends import BackEnd
-from pipeline.training.convolutions import Convolutions
+from pipeline.training.kernels import Kernels
 from pipeline.training.numerics import lowered
 
 _EVERY = Batch(0, 0, 0, 0, None)  # type: ignore[arg-type]  # axes of members; they share `progress`
@@ -89,11 +89,9 @@ class Program:
 
     @contextlib.contextmanager
     def _policy(self, device: torch.device) -> Any:
-        stacked = self.back_end.stacked
-        with (
-            lowered(self.precision, device),
-            Convolutions(channels_last=not stacked, unfolded=self.back_end.unfolded),
-        ):
+        back_end = self.back_end
+        kernels = Kernels(stacked=back_end.stacked, unfolded=back_end.unfolded)
+        with lowered(self.precision, device), kernels:
             yield
 
     def _trace(self, move: str, players: Players, batch: Batch, tensors: list[Tensor]) -> _Update:

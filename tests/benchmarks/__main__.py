@@ -29,7 +29,7 @@ COLUMNS = (
     "peer",
     "load",
 )
-NAMES = ("pair_search", "training_loop", "overhead")
+NAMES = ("pair_search", "training", "sweep", "overhead")
 
 
 def main(arguments: list[str] | None = None) -> None:

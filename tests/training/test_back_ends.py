@@ -40,8 +40,9 @@ RESNET = {
     "generator": {"name": "resnet", "width": 4, "latent_dim": 5},
     "discriminator": {"name": "resnet", "width": 4},
 }
+OTHERS = ["traced", "stacked"]
 # Without CUDA a captured program runs as it is, from the buffers that a graph would read.
-OTHERS = ["traced", "stacked", "stacked+unfolded", "traced+captured", "stacked+captured"]
+ON_GPUS = ["stacked+unfolded", "traced+captured", "stacked+captured", "stacked+unfolded+captured"]
 
 CASES: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
     **{
@@ -62,12 +63,15 @@ CASES: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
         for name, value in {"r1": 1.0, "dragan": 10.0, "spectral_norm": True, "instance_noise": 0.1}.items()
     },
     **{
-        f"{system} of {what}": (data, {**networks, **GAN, "system": system})
+        f"{system['name'] if isinstance(system, dict) else system} of {what}": (
+            data,
+            {**networks, **GAN, "system": system},
+        )
         for system in (
             "pacgan",
-            "unrolled",
-            "mix",
-            "ensemble",
+            {"name": "unrolled", "unrolling": 2},
+            {"name": "mix", "components": 2},
+            {"name": "ensemble", "components": 2},
             "minibatch_discrimination",
             "feature_matching",
             "infogan",
@@ -80,12 +84,19 @@ CASES: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
         {**MLP, "system": {"name": "veegan", "encoder": {"name": "mlp", "width": 16}}},
     ),
     "vae": (DIGITS, {"generator": DCGAN["generator"], "system": {"name": "vae", "encoder": ENCODER}}),
-    "stacked": (DIGITS, {**DCGAN, **GAN, "system": {"name": "stacked", "encoder": ENCODER, "features": 8}}),
-    "lapgan": (LARGER, {**DCGAN, **GAN, "system": {"name": "lapgan", "levels": 1}}),
-    "srgan": (LARGER, {"discriminator": DCGAN["discriminator"], **GAN, "system": "srgan"}),
-    "dae": (DIGITS, {"system": "dae"}),
-    "flow of images": (DIGITS, {"system": "flow"}),
-    "flow of points": (POINTS, {"system": "flow"}),
+    "stacked": (DIGITS, {**DCGAN, **GAN, "system": {"name": "stacked", "encoder": ENCODER, "features": 8, "encoder_steps": 2}}),
+    "lapgan": (LARGER, {**DCGAN, **GAN, "system": {"name": "lapgan", "levels": 1, "width": 4}}),
+    "srgan": (
+        LARGER,
+        {
+            "discriminator": DCGAN["discriminator"],
+            **GAN,
+            "system": {"name": "srgan", "width": 4, "blocks": 1, "latent_dim": 3},
+        },
+    ),
+    "dae": (DIGITS, {"system": {"name": "dae", "width": 8, "chain": 4}}),
+    "flow of images": (DIGITS, {"system": {"name": "flow", "width": 8, "couplings": 2}}),
+    "flow of points": (POINTS, {"system": {"name": "flow", "width": 8, "couplings": 2}}),
     "resnet": (LARGER, {**RESNET, "objective": {"name": "hinge"}}),
     "5x5 kernels": (
         LARGER,
@@ -103,7 +114,7 @@ CASES: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
 
 def trials(parts: dict[str, Any], count: int = 3, **training: Any) -> list[TrialConfig]:
     """Seeds of one shape; the last with other rates."""
-    usual = {"steps": 8, "batch_size": 8, "ticks": 2, **training, **parts.get("training", {})}
+    usual = {"steps": 4, "batch_size": 8, "ticks": 2, **training, **parts.get("training", {})}
     document = {"dataset": {"name": "digits"}, "train_samples": 60, **parts}
     found = []
     for seed in range(count):
@@ -165,9 +176,9 @@ def test_every_back_end_equals_the_reference(case: str) -> None:
     data, parts = CASES[case]
     found = trials(parts)
     expected = trained(found, data, REFERENCE)
-    for name in OTHERS:
+    for name in [*OTHERS, *(ON_GPUS if case in ("wgan_gp", "nonsaturating") else [])]:
         for ours, theirs in zip(trained(found, data, BACK_ENDS[name]), expected, strict=True):
-            assert (ours.status, ours.steps_done, ours.error) == ("completed", 8, None)
+            assert (ours.status, ours.steps_done, ours.error) == ("completed", 4, None)
             assert (ours.back_end, ours.cohort) == (name, 3)
             assert distance(ours, theirs) < 1e-7, name
             assert ours.players.keys() == theirs.players.keys()
@@ -182,7 +193,13 @@ def test_every_back_end_equals_the_reference(case: str) -> None:
 
 
 @pytest.mark.usefixtures("in_float64")
-@pytest.mark.parametrize("case", ["nonsaturating", "wgan_gp", "mix of points", "bigan"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "wgan_gp",
+        *(pytest.param(c, marks=pytest.mark.soak) for c in ("nonsaturating", "mix of points", "bigan", "r1")),
+    ],
+)
 def test_a_hundred_steps_in_float64_stay_equal(case: str) -> None:
     data, parts = CASES[case]
     found = trials(parts, steps=100)
@@ -198,7 +215,7 @@ def test_a_hundred_steps_in_float64_stay_equal(case: str) -> None:
         # The same kernels in the same order: the same bits.
         ("pacgan of points", "traced", 0.0),
         ("wgan_gp of points", "traced", 0.0),
-        ("mix of points", "traced", 0.0),
+        ("infogan of points", "traced", 0.0),
         ("wgan_gp of points", "stacked", 1e-5),
         ("wgan_gp", "traced", 1e-5),
         ("wgan_gp", "stacked", 1e-5),
@@ -214,7 +231,7 @@ def test_a_hundred_steps_in_float32_stay_within_the_stated_tolerance(
         assert distance(ours, theirs) <= tolerance
 
 
-@pytest.mark.parametrize("back_end", ["traced", "stacked", "stacked+captured"])
+@pytest.mark.parametrize("back_end", ["traced", "stacked"])
 @pytest.mark.parametrize("case", ["wgan_gp of points", "wgan_gp"])
 def test_a_trial_is_the_same_alone_and_in_any_cohort(case: str, back_end: str) -> None:
     data, parts = CASES[case]

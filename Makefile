@@ -5,7 +5,7 @@ PYTHON ?= python3
 PEERS := torch-fidelity vendi-score
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test soak bench ui clean
+.PHONY: install demo test soak bench bench-train ui clean
 
 install: $(STAMP)
 
@@ -32,6 +32,9 @@ soak: install
 
 bench: install
 	$(BIN)/python -m tests.benchmarks
+
+bench-train: install
+	$(BIN)/python -m tests.benchmarks training sweep
 
 ui: install
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///$(CURDIR)/runs/mlflow.db --host 127.0.0.1 --port 5000

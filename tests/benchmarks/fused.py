@@ -11,7 +11,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
-from torch.nn import functional as F
 
 from tests.benchmarks.plain import Gan, losses_of
 
@@ -92,7 +91,8 @@ class Fused:
         each_generator = torch.vmap(generator_loss, 1)
         start = time.perf_counter()
         for _ in range(steps):
-            real = data[torch.randint(len(data), (batch_size, k))].flatten(1, 2)  # (b, k c, h, w)
+            real = data[torch.randint(len(data), (batch_size, k))]
+            real = real.flatten(1, 2) if data.ndim == 4 else real  # (b, k c, h, w), or (b, k, 2)
             with torch.no_grad():
                 fake = g(torch.randn(batch_size, k, self.gan.latent_dim))
             adam_d.zero_grad()
@@ -159,10 +159,16 @@ def fused(layer: nn.Module, count: int) -> nn.Module:
         return Joined(tuple(layer.unflattened_size))
     if isinstance(layer, nn.Flatten):
         return Apart(count)
-    if isinstance(layer, nn.BatchNorm2d):
-        return nn.BatchNorm2d(count * layer.num_features)
-    if isinstance(layer, nn.GroupNorm):
-        return nn.GroupNorm(count * layer.num_groups, count * layer.num_channels)
+    if isinstance(layer, nn.BatchNorm2d | nn.GroupNorm):
+        norm: nn.Module = (
+            nn.BatchNorm2d(count * layer.num_features)
+            if isinstance(layer, nn.BatchNorm2d)
+            else nn.GroupNorm(count * layer.num_groups, count * layer.num_channels)
+        )
+        norm.load_state_dict(
+            {name: getattr(layer, name).detach().repeat(count) for name in ("weight", "bias")}, strict=False
+        )
+        return norm
     if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
         channels = count * layer.in_channels, count * layer.out_channels
         wide = type(layer)(*channels, layer.kernel_size, 2, 1, bias=False, groups=count)
@@ -177,7 +183,8 @@ def check_same(gan: Gan, real: Tensor) -> None:
     wide = Fused(gan, count)
     z = torch.randn(len(real), gan.latent_dim)
     with torch.no_grad():
-        judged = wide.discriminator(real.repeat(1, count, *[1] * (real.ndim - 2)))
+        several = torch.stack([real] * count, 1)
+        judged = wide.discriminator(several.flatten(1, 2) if real.ndim == 4 else several)
         made = wide.generator(z[:, None].expand(-1, count, -1))
         expected_made, expected = gan.generator(z), gan.discriminator(real)
         for k in range(count):
@@ -187,4 +194,4 @@ def check_same(gan: Gan, real: Tensor) -> None:
             )
         base, parameters = Vmapped(gan, count).players["discriminator"]
         stacked = torch.vmap(lambda tree: functional_call(base, tree, real))(parameters)
-    torch.testing.assert_close(stacked, F.pad(expected[None], (0, 0)).expand(count, -1))
+    torch.testing.assert_close(stacked, expected.expand(count, -1))

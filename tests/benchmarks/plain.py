@@ -60,13 +60,10 @@ class Discriminator(nn.Module):
 class Dense(nn.Module):
     """(b, inputs) -> (b, outputs), (b,) where that is 1: two hidden layers."""
 
-    def __init__(self, inputs: int, width: int, outputs: int, activation: Callable[[], nn.Module]) -> None:
+    def __init__(self, inputs: int, width: int, outputs: int, *between: nn.Module) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            *(nn.Linear(inputs, width), activation()),
-            *(nn.Linear(width, width), activation()),
-            nn.Linear(width, outputs),
-        )
+        hidden = nn.Linear(inputs, width), *between, nn.Linear(width, width), *between
+        self.layers = nn.Sequential(*hidden, nn.Linear(width, outputs))
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.layers(x)
@@ -84,8 +81,8 @@ class Gan:
         self.penalty = objective == "wgan_gp"
         self.latent_dim = latent_dim
         if size == 0:
-            self.generator: nn.Module = Dense(latent_dim, width, 2, nn.ReLU)
-            self.discriminator: nn.Module = Dense(2, width, 1, lambda: nn.LeakyReLU(0.2))
+            self.generator: nn.Module = Dense(latent_dim, width, 2, nn.Identity(), nn.ReLU())
+            self.discriminator: nn.Module = Dense(2, width, 1, nn.LeakyReLU(0.2))
             return
         base, widths = size >> levels, [width * 2**k for k in range(levels)]
         norm = nn.GroupNorm if self.penalty else nn.BatchNorm2d

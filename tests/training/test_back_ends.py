@@ -84,7 +84,14 @@ CASES: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
         {**MLP, "system": {"name": "veegan", "encoder": {"name": "mlp", "width": 16}}},
     ),
     "vae": (DIGITS, {"generator": DCGAN["generator"], "system": {"name": "vae", "encoder": ENCODER}}),
-    "stacked": (DIGITS, {**DCGAN, **GAN, "system": {"name": "stacked", "encoder": ENCODER, "features": 8, "encoder_steps": 2}}),
+    "stacked": (
+        DIGITS,
+        {
+            **DCGAN,
+            **GAN,
+            "system": {"name": "stacked", "encoder": ENCODER, "features": 8, "encoder_steps": 2},
+        },
+    ),
     "lapgan": (LARGER, {**DCGAN, **GAN, "system": {"name": "lapgan", "levels": 1, "width": 4}}),
     "srgan": (
         LARGER,

@@ -165,7 +165,7 @@ class Study(Options):
         document = self.model_dump(mode="json", exclude_none=True)
         document["study"] = f"{self.study}-quick"
         document["base"]["training"] |= {"ticks": 1}
-        document["resources"]["gpus"] = 0.0
+        document["resources"] |= {"gpus": 0.0, "back_end": "auto"}
         first = self.measure.embeddings[0]
         tau = document["measure"]["tau"]
         if "quantile" in tau:  # of fewer real pairs, where the data at hand are

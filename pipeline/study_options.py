@@ -174,6 +174,16 @@ class ResourceOptions(Options):
     ] = "auto"
     cohort: Count | None = None
 
+    @model_validator(mode="after")
+    def _captured_on_gpus(self) -> ResourceOptions:
+        if self.back_end.endswith("captured") and not self.gpus:
+            raise PydanticCustomError(
+                "no_gpu",
+                "back_end: {back_end} replays CUDA graphs, and trials have no GPU (resources.gpus: 0)",
+                {"back_end": self.back_end},
+            )
+        return self
+
 
 class FloatRange(Options):
     """A real number between low and high."""

@@ -162,6 +162,8 @@ def provenance(results: Results, digest: str) -> Listing:
         ["commit", _distinct(stored["commit"])],
         ["data fingerprint", _distinct(stored["data_fingerprint"])],
         ["devices", _distinct(stored["device"])],
+        ["training back ends", _distinct(stored["back_end"])],
+        ["training arithmetic", _arithmetic(results)],
         [
             "packages",
             ", ".join(f"{name} {'/'.join(sorted(v))}" for name, v in sorted(versions.items())) or "–",
@@ -175,9 +177,14 @@ def provenance(results: Results, digest: str) -> Listing:
         ["samples a trial", f"{measure.samples:,}"],
         ["protocol id", results.study.measure_id()],
         ["device seconds, all trials", number(stored["device_seconds"].sum())],
-        ["wall seconds, summed over trials", number(stored["wall_seconds"].sum())],
     ]
     return Listing(["what", "value"], rows)
+
+
+def _arithmetic(results: Results) -> str:
+    """Of the losses; parameters, optimizers and measurement are float32 or float64 always."""
+    found = {str(trial.training.precision) for trial in results.study.trials()}
+    return ", ".join(sorted(found)) + (" (exact)" if found == {"float32"} else "")
 
 
 def _slope(slope: Slope | None) -> str:

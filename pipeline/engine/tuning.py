@@ -61,20 +61,12 @@ def choices(
 ) -> dict[Shape, Tuned | Choice]:
     """Of each shape among the trials how to train it: as the study says, or as measured now or before.
 
-    everything: measure also what is not worth it, again, and with every back end. Raises InputError for a
-    back end that the device does not have.
+    everything: measure also what is not worth it, again, and with every back end.
     """
     device = "cuda" if resources.gpus else "cpu"
     size = resources.cohort or DEFAULT_SIZE[device]
     if resources.back_end != "auto" and not everything:
-        back_end = BACK_ENDS[resources.back_end]
-        if back_end not in available(device):
-            allowed = ", ".join(b.name for b in available(device))
-            raise InputError(
-                f"resources.back_end: {back_end.name}: is not for trials on {device.upper()}s; "
-                f"allowed: auto, {allowed}"
-            )
-        return {shape: Choice(back_end, size) for shape in by_shape(trials)}
+        return {shape: Choice(BACK_ENDS[resources.back_end], size) for shape in by_shape(trials)}
     found: dict[Shape, Tuned | Choice] = {}
     waiting: list[tuple[Shape, str, Task]] = []
     label: str | None = None

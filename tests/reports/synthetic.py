@@ -149,6 +149,8 @@ def rows_of_trial(
         "wall_seconds": 12.5,
         "device_seconds": 10.0,
         "device": "cpu",
+        "back_end": "reference",
+        "cohort_size": 1,
         "versions": json.dumps({"torch": "2.9.0", "numpy": "2.1.0"}),
         "commit": "0123456789abcdef",
         "data_fingerprint": FINGERPRINT,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline.networks.parameters import Tree
+from pipeline.options import TrainingOptions
 from pipeline.systems import Batch, Players, make_system
 from pipeline.training.averages import Averages
 from pipeline.training.back_ends import REFERENCE, BackEnd
@@ -25,6 +26,9 @@ from pipeline.training.program import Program
 from pipeline.training.start import WATCHED, first_players, watched_batches
 from pipeline.trial import TrialConfig, content_hash
 
+# What members may have of their own in `training`.
+RATES = ("generator_lr", "discriminator_lr", "betas")
+
 
 class Member(NamedTuple):
     """A trial, and the rows (m,) int64 of the training samples that are its subset, in its order."""
@@ -37,11 +41,14 @@ def signature(trial: TrialConfig) -> str:
     """Equal for trials that may share a program: all but seed, number of samples, and rates. (Of fewer
     samples than are watched at ticks, the number counts.)
     """
-    content = trial.model_dump(mode="json", exclude={"seed", "train_samples"})
-    content["watched"] = min(trial.train_samples, WATCHED)
-    for rate in ("generator_lr", "discriminator_lr", "betas"):
-        del content["training"][rate]
-    return content_hash(content)
+    return content_hash([_shared(trial), min(trial.train_samples, WATCHED)])
+
+
+def _shared(trial: TrialConfig) -> str:
+    """The trial without what may differ in a cohort, as JSON."""
+    rates = {name: getattr(TrainingOptions(), name) for name in RATES}
+    training = trial.training.model_copy(update=rates)
+    return trial.model_copy(update={"seed": 0, "train_samples": 1, "training": training}).model_dump_json()
 
 
 def train_cohort(
@@ -68,9 +75,9 @@ def train_cohort(
     ends = np.cumsum([len(rows) for _, rows in members])[:-1]
     classes = np.full(len(used), -1) if labels is None else labels[used]
     shelf = Shelf(owned(samples[used], device), owned(classes, device))
+    watching = owned(held_out[:WATCHED], device)
     placed = [Member(m.trial, rows) for m, rows in zip(members, np.split(places, ends), strict=True)]
     groups = [placed] if back_end.stacked else [[member] for member in placed]
-    watching = owned(held_out, device)
     courses = [_Course(group, shelf, watching, back_end) for group in groups]
     start = time.perf_counter()
     _run(courses, device, side_by_side=back_end.captured)
@@ -114,8 +121,7 @@ class _Course:
 
     def __init__(self, members: Sequence[Member], shelf: Shelf, held_out: Tensor, back_end: BackEnd) -> None:
         trial = members[0].trial
-        shared = trial.model_copy(update={"seed": 0, "train_samples": 1})
-        self.program = _program(shared.model_dump_json(), tuple(shelf.samples.shape[1:]), back_end)
+        self.program = _program(_shared(trial), tuple(shelf.samples.shape[1:]), back_end)
         self.members, self.shelf, self.back_end = list(members), shelf, back_end
         self.game, self.options = self.program.game, trial.training
         self.device = shelf.samples.device
@@ -130,7 +136,7 @@ class _Course:
         self.averages = Averages(self.players, self.game.generators, self.options.ema)
         everyone = [member.trial.training for member in members]
         self.descents = {
-            player: Descent(player, everyone, self._learned(player), stacked=back_end.stacked)
+            player: Descent(player, everyone, self._learned(player))
             for player in self.game.networks
             if self.program.learned[player]
         }

@@ -18,13 +18,13 @@ from pipeline.training.loop import learning_rate
 class Descent:
     """Adam or RMSprop for one player of each member. Members may differ in learning rate and betas.
 
-    tree: the trained tensors, each with a leading axis of members where there is more than one program's
-    worth (`stacked`). options: of each member, in that order; neighbours with equal rates share calls.
+    options: of each member; neighbours with equal rates share calls. tree: the trained tensors, with a
+    leading axis of members where there are several.
     """
 
-    def __init__(self, player: str, options: Sequence[TrainingOptions], tree: Tree, *, stacked: bool) -> None:
+    def __init__(self, player: str, options: Sequence[TrainingOptions], tree: Tree) -> None:
         self.rates = [(learning_rate(player, o), *o.betas) for o in options]
-        self.rule, self.stacked = options[0].optimizer, stacked
+        self.rule = options[0].optimizer
         self.moments = [{key: torch.zeros_like(tensor) for key, tensor in tree.items()} for _ in range(2)]
         self._divide(tree, torch.zeros((), device=next(iter(tree.values())).device))
 

@@ -16,7 +16,7 @@ from pipeline.training.averages import Averages
 from pipeline.training.curves import Point, broken, gradient_norms, ticks, watch
 from pipeline.training.feed import Reader, Shelf, batches
 from pipeline.training.numerics import lowered, owned
-from pipeline.training.start import first_players, watched_batches
+from pipeline.training.start import WATCHED, first_players, watched_batches
 from pipeline.trial import TrialConfig
 
 
@@ -66,7 +66,7 @@ def train(
     }
     averages = Averages(players, game.generators, options.ema)
     feed = batches(shelf, [Reader(trial.id, np.arange(len(real)))], game, options.batch_size)
-    watched = watched_batches(game, trial.id, shelf.samples, owned(held_out, device))
+    watched = watched_batches(game, trial.id, shelf.samples, owned(held_out[:WATCHED], device))
     progress = torch.arange(options.steps, dtype=torch.float32, device=device) / options.steps
     gradients: dict[str, Tree] = {}
 

@@ -70,30 +70,31 @@ def batches(shelf: Shelf, readers: Sequence[Reader], game: System, batch_size: i
 
 class _Drawing:
     def __init__(self, reader: Reader, rows: int, latent_dim: int, draws: Mapping[str, Draw]) -> None:
-        self.order = _epochs(reader.rows, rows, stream(reader.trial_id, "data_order"))
-        self.rows, self.latent_dim = rows, latent_dim
+        self.order, self.waiting = stream(reader.trial_id, "data_order"), np.empty(0, np.int64)
+        self.own, self.rows, self.latent_dim = reader.rows, rows, latent_dim
         self.latents = stream(reader.trial_id, "training_latents")
         self.others = [(draw, stream(reader.trial_id, name)) for name, draw in draws.items()]
 
     def draw(self, count: int) -> list[np.ndarray]:
         """Rows of the shelf, latents and the other draws of the next `count` batches."""
         return [
-            np.stack([next(self.order) for _ in range(count)]),
+            self._epochs(count * self.rows).reshape(count, self.rows),
             self.latents.standard_normal((count, self.rows, self.latent_dim), np.float32),
             *(numbers(rng, draw, (count, self.rows)) for draw, rng in self.others),
         ]
+
+    def _epochs(self, count: int) -> np.ndarray:
+        """The next rows of one permutation of the training set after another."""
+        missing = max(0, count - len(self.waiting))
+        epochs = [
+            self.own[self.order.permutation(len(self.own))] for _ in range(-(-missing // len(self.own)))
+        ]
+        rows = np.concatenate([self.waiting, *epochs])
+        self.waiting = rows[count:]
+        return rows[:count]
 
 
 def numbers(rng: np.random.Generator, draw: Draw, leading: tuple[int, ...]) -> np.ndarray:
     """(*leading, *draw.shape) float32."""
     shape = (*leading, *draw.shape)
     return rng.standard_normal(shape, np.float32) if draw.kind == "normal" else rng.random(shape, np.float32)
-
-
-def _epochs(rows: np.ndarray, count: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    waiting = np.empty(0, np.int64)
-    while True:
-        while len(waiting) < count:
-            waiting = np.concatenate([waiting, rows[rng.permutation(len(rows))]])
-        yield waiting[:count]
-        waiting = waiting[count:]

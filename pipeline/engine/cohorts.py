@@ -40,15 +40,17 @@ def by_shape(trials: Sequence[TrialConfig]) -> dict[tuple[str, str], list[TrialC
 
 
 def packed(
-    trials: Sequence[TrialConfig], choice_of: Callable[[tuple[str, str]], Choice], slots: int
+    trials: Sequence[TrialConfig],
+    choice_of: Callable[[tuple[str, str]], Choice],
+    slots: int,
+    seconds: Callable[[TrialConfig], float],
 ) -> list[Cohort]:
-    """Every trial in one cohort, in the order of each cohort's first trial.
+    """Every trial in one cohort, the longest cohorts first, so that no slot ends long after the others.
 
-    Cohorts are no larger than chosen, nor so large that slots would stand idle: there are at least two for
+    seconds: what a trial will take, on any scale. Cohorts are no larger than chosen, nor so large that slots would stand idle: there are at least two for
     each slot while there are trials for it. Trials with equal rates stand together, which saves calls.
     """
     fair = max(1, math.ceil(len(trials) / (2 * slots)))
-    place = {trial.id: k for k, trial in enumerate(trials)}
     cohorts = []
     for key, alike in by_shape(trials).items():
         choice = choice_of(key)
@@ -56,7 +58,7 @@ def packed(
         alike = sorted(alike, key=_rates)
         ends = [round(k * len(alike) / count) for k in range(count + 1)]
         cohorts += [Cohort(tuple(alike[a:b]), choice.back_end) for a, b in itertools.pairwise(ends)]
-    return sorted(cohorts, key=lambda cohort: min(place[trial.id] for trial in cohort.trials))
+    return sorted(cohorts, key=lambda cohort: -sum(map(seconds, cohort.trials)))
 
 
 def _rates(trial: TrialConfig) -> tuple[float, ...]:

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import torch
 
-from pipeline.engine.cohorts import Cohort, packed
+from pipeline.engine.cohorts import Cohort, packed, shape_key
 from pipeline.engine.control_subjects import subject_id
+from pipeline.engine.cost import predicted_seconds
 from pipeline.engine.embedders import fitted
 from pipeline.engine.engines import ATTEMPTS, Engine, Inline, Task
 from pipeline.engine.measure import Rows
@@ -124,16 +125,19 @@ class Bench(NamedTuple):
         known = {t.id for t in planned}
         everyone = [*planned, *(t for t in trials if t.id not in known)]
         found = choices(everyone, self.contexts, self.study.resources, worker, target)
-        cohorts = packed(trials, lambda shape: choice_of(found[shape]), worker.slots)
+        cohorts = packed(trials, lambda shape: choice_of(found[shape]), worker.slots, self._predicted_seconds)
         lost_together: list[TrialConfig] = []
         for finished in self._run(cohorts, worker, lost_together):
             _save(target, finished)
             yield finished
         # Whose worker died in company is tried again alone: only one of them may be to blame.
-        alone = packed(lost_together, lambda shape: choice_of(found[shape])._replace(size=1), worker.slots)
+        alone = [Cohort((trial,), choice_of(found[shape_key(trial)]).back_end) for trial in lost_together]
         for finished in self._run(alone, worker, lost_together):
             _save(target, finished)
             yield finished
+
+    def _predicted_seconds(self, trial: TrialConfig) -> float:
+        return predicted_seconds(trial, self.contexts[data_key(trial)].data.sample_shape)
 
     def _run(
         self, cohorts: list[Cohort], worker: Engine, lost_together: list[TrialConfig]

@@ -21,7 +21,7 @@ from pipeline.trial import TrialConfig, content_hash
 
 # Predicted seconds of training, all trials of a shape together, from which measuring pays for itself; and
 # from which compiling, which takes half a minute in every process, might.
-WORTH_MEASURING, WORTH_COMPILING = 60.0, 7200.0
+WORTH_MEASURING, WORTH_COMPILING = 20.0, 7200.0
 SIZES = {"cpu": (4, 8), "cuda": (4, 16, 64)}
 DEFAULT_SIZE = {"cpu": 8, "cuda": 64}
 # Steps that one probe trains, twice; the second time counts.

@@ -72,7 +72,7 @@ def run() -> Iterator[Figure]:
 
 
 def _by_engine(engine: Any, trials: list[TrialConfig], choice: Choice, samples: np.ndarray) -> None:
-    cohorts = packed(trials, lambda _: choice, engine.slots)
+    cohorts = packed(trials, lambda _: choice, engine.slots, lambda _: 1.0)
     shared = engine.share(samples)
     tasks = [Task(cohort.trials[0].id, shared, cohort) for cohort in cohorts]
     done = [d for batch in engine.run(trained, tasks) for d in batch]

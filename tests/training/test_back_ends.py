@@ -328,7 +328,6 @@ def test_back_ends_by_device() -> None:
         "reference",
         "traced",
         "stacked",
-        "stacked+unfolded",
         "traced+compiled",
         "stacked+compiled",
     ]

@@ -47,18 +47,22 @@ def packed(
 ) -> list[Cohort]:
     """Every trial in one cohort, the longest cohorts first, so that no slot ends long after the others.
 
-    seconds: what a trial will take, on any scale. Cohorts are no larger than chosen, nor so large that slots would stand idle: there are at least two for
-    each slot while there are trials for it. Trials with equal rates stand together, which saves calls.
+    seconds: what a trial of a shape will take, on any scale. Cohorts are no larger than chosen, nor so large that slots
+    would stand idle: there are at least two for each slot while there are trials for it. Trials with equal
+    rates stand together, which saves calls.
     """
     fair = max(1, math.ceil(len(trials) / (2 * slots)))
-    cohorts = []
+    cohorts: list[tuple[float, Cohort]] = []
     for key, alike in by_shape(trials).items():
         choice = choice_of(key)
         count = math.ceil(len(alike) / min(choice.size, fair))
         alike = sorted(alike, key=_rates)
         ends = [round(k * len(alike) / count) for k in range(count + 1)]
-        cohorts += [Cohort(tuple(alike[a:b]), choice.back_end) for a, b in itertools.pairwise(ends)]
-    return sorted(cohorts, key=lambda cohort: -sum(map(seconds, cohort.trials)))
+        each = seconds(alike[0])
+        cohorts += [
+            ((b - a) * each, Cohort(tuple(alike[a:b]), choice.back_end)) for a, b in itertools.pairwise(ends)
+        ]
+    return [cohort for _, cohort in sorted(cohorts, key=lambda pair: -pair[0])]
 
 
 def _rates(trial: TrialConfig) -> tuple[float, ...]:

@@ -136,7 +136,8 @@ class Bench(NamedTuple):
             _save(target, finished)
             yield finished
 
-    def _predicted_seconds(self, trial: TrialConfig) -> float:
+    def _seconds(self, trial: TrialConfig) -> float:
+        """What trials of this one's shape are predicted to take."""
         return predicted_seconds(trial, self.contexts[data_key(trial)].data.sample_shape)
 
     def _run(

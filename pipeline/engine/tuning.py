@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ import torch
 from pipeline.engine.cohorts import Choice, by_shape
 from pipeline.engine.cost import predicted_seconds
 from pipeline.engine.engines import Engine, Task
-from pipeline.engine.work import Context, environment
+from pipeline.engine.work import Context, device_name
 from pipeline.errors import InputError
 from pipeline.store.run import Run
 from pipeline.study import ResourceOptions
@@ -25,7 +24,7 @@ WORTH_MEASURING, WORTH_COMPILING = 20.0, 7200.0
 SIZES = {"cpu": (4, 8), "cuda": (4, 16, 64)}
 DEFAULT_SIZE = {"cpu": 8, "cuda": 64}
 # Steps that one probe trains, twice; the second time counts.
-STEPS = 12
+STEPS = 20
 # Another back end than the reference must win by more than a busy machine's noise.
 MARGIN = 1.1
 
@@ -68,16 +67,16 @@ def choices(
     if resources.back_end != "auto" and not everything:
         return {shape: Choice(BACK_ENDS[resources.back_end], size) for shape in by_shape(trials)}
     found: dict[Shape, Tuned | Choice] = {}
-    waiting: list[tuple[Shape, str, Task]] = []
+    waiting: dict[str, tuple[Shape, Context, tuple[Any, ...]]] = {}
     label: str | None = None
     for shape, alike in by_shape(trials).items():
         context = contexts[shape[0]]
-        seconds = sum(predicted_seconds(trial, context.data.sample_shape) for trial in alike)
+        seconds = len(alike) * predicted_seconds(alike[0], context.data.sample_shape)
         if not everything and seconds < WORTH_MEASURING:
             found[shape] = Choice(REFERENCE, 1)
             continue
         if label is None:
-            label = _label(worker, context)
+            label = _label(worker, device, context.threads)
         key = content_hash([shape, label])
         kept = None if everything else _kept(target, key)
         if kept is not None:
@@ -85,15 +84,15 @@ def choices(
         else:
             compiling = everything or seconds >= WORTH_COMPILING
             candidates = _candidates(device, len(alike), resources.cohort, compiling)
-            arguments = (alike[0], candidates)
-            waiting.append((shape, key, Task(key, worker.share(context), arguments)))
-    shapes = {key: shape for shape, key, _ in waiting}
-    for batch in worker.run(probe, [task for *_, task in waiting]):
+            waiting[key] = (shape, context, (alike[0], candidates))
+    shared = {shape[0]: worker.share(context) for shape, context, _ in waiting.values()}
+    tasks = [Task(key, shared[shape[0]], arguments) for key, (shape, _, arguments) in waiting.items()]
+    for batch in worker.run(probe, tasks):
         for done in batch:
             timings = done.value or [Timing(REFERENCE.name, 1, None, done.reason)]
             tuned = Tuned(label or "", timings, _best(timings))
             target.save_choice(done.task.key, _written(tuned))
-            found[shapes[done.task.key]] = tuned
+            found[waiting[done.task.key][0]] = tuned
     return found
 
 
@@ -110,9 +109,8 @@ def _timed(context: Context, trial: TrialConfig, back_end: BackEnd, size: int) -
     members = [Member(short.model_copy(update={"seed": trial.seed + k}), rows) for k in range(size)]
 
     def seconds() -> float:
-        start = time.perf_counter()
-        train_cohort(members, data.train, data.held_out, device, data.train_labels, back_end)
-        return time.perf_counter() - start
+        ends = train_cohort(members, data.train, data.held_out, device, data.train_labels, back_end)
+        return sum(end.seconds for end in ends)
 
     try:
         with exact_float32(context.threads):
@@ -141,9 +139,9 @@ def _best(timings: Sequence[Timing]) -> Choice:
     return Choice(BACK_ENDS[name], size)
 
 
-def _label(worker: Engine, context: Context) -> str:
+def _label(worker: Engine, device: str, threads: int) -> str:
     """What the measurement holds for: the workers' device and the libraries that decide its speed."""
-    for batch in worker.run(_described, [Task("device", worker.share(context), ())]):
+    for batch in worker.run(_described, [Task("device", device, (threads,))]):
         for done in batch:
             if done.lost:
                 raise InputError(f"no worker could be asked for its device: {done.reason}")
@@ -151,9 +149,9 @@ def _label(worker: Engine, context: Context) -> str:
     raise AssertionError("an engine ends every task")
 
 
-def _described(context: Context) -> str:
-    processor = torch.backends.cpu.get_cpu_capability() if context.device == "cpu" else ""
-    return " ".join([environment(context)["device"], processor, f"torch {torch.__version__}"])
+def _described(device: str, threads: int) -> str:
+    processor = torch.backends.cpu.get_cpu_capability() if device == "cpu" else ""
+    return " ".join([device_name(device, threads), processor, f"torch {torch.__version__}"])
 
 
 def _kept(target: Run, key: str) -> Tuned | None:

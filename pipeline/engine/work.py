@@ -183,14 +183,19 @@ def lost(context: Context, trial: TrialConfig, reason: str, status: str, attempt
     return Finished(trial.id, status, {"trials": [row]}, error=reason)
 
 
+def device_name(device: str, threads: int) -> str:
+    """What a trial runs on, here."""
+    if device == "cpu":
+        return f"cpu ({threads} threads)"
+    # Where a cluster's driver sees none, the trial was lost and the GPU with it.
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cuda"
+
+
 def environment(context: Context) -> dict[str, Any]:
     """Where and with what a row was made."""
-    device = f"cpu ({context.threads} threads)"
-    if context.device == "cuda":  # where a cluster's driver sees none, the trial was lost and the GPU with it
-        device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cuda"
     packages = ("birthday", "torch", "numpy", "scipy")
     return {
-        "device": device,
+        "device": device_name(context.device, context.threads),
         "host": socket.gethostname(),
         "versions": json.dumps({name: version(name) for name in packages}),
         "commit": context.commit,

@@ -47,9 +47,9 @@ def packed(
 ) -> list[Cohort]:
     """Every trial in one cohort, the longest cohorts first, so that no slot ends long after the others.
 
-    seconds: what a trial of a shape will take, on any scale. Cohorts are no larger than chosen, nor so large that slots
-    would stand idle: there are at least two for each slot while there are trials for it. Trials with equal
-    rates stand together, which saves calls.
+    seconds: what trials of a shape will take, on any scale. Cohorts are no larger than chosen, nor so large
+    that slots would stand idle: there are at least two for each slot while there are trials for it. Trials
+    with equal rates stand together, which saves calls.
     """
     fair = max(1, math.ceil(len(trials) / (2 * slots)))
     cohorts: list[tuple[float, Cohort]] = []

@@ -125,7 +125,7 @@ class Bench(NamedTuple):
         known = {t.id for t in planned}
         everyone = [*planned, *(t for t in trials if t.id not in known)]
         found = choices(everyone, self.contexts, self.study.resources, worker, target)
-        cohorts = packed(trials, lambda shape: choice_of(found[shape]), worker.slots, self._predicted_seconds)
+        cohorts = packed(trials, lambda shape: choice_of(found[shape]), worker.slots, self._seconds)
         lost_together: list[TrialConfig] = []
         for finished in self._run(cohorts, worker, lost_together):
             _save(target, finished)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
-from tests.benchmarks.plain import Gan, losses_of
+from tests.benchmarks.plain import Gan, losses_of, wait_for
 
 Losses = tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor], Tensor]]
 
@@ -57,17 +57,20 @@ class Vmapped:
         shape = (self.count, batch_size)
         start = time.perf_counter()
         for _ in range(steps):
-            real = data[torch.randint(len(data), shape)]
-            z = torch.randn(*shape, self.gan.latent_dim)
-            loss = torch.vmap(of_discriminator)(d_parameters, g_parameters, real, z, torch.rand(shape)).sum()
+            real = data[torch.randint(len(data), shape, device=data.device)]
+            z = torch.randn(*shape, self.gan.latent_dim, device=data.device)
+            loss = torch.vmap(of_discriminator)(
+                d_parameters, g_parameters, real, z, torch.rand(shape, device=data.device)
+            ).sum()
             adam_d.zero_grad()
             loss.backward(inputs=list(d_parameters.values()))
             adam_d.step()
-            z = torch.randn(*shape, self.gan.latent_dim)
+            z = torch.randn(*shape, self.gan.latent_dim, device=data.device)
             loss = torch.vmap(of_generator)(g_parameters, d_parameters, z).sum()
             adam_g.zero_grad()
             loss.backward(inputs=list(g_parameters.values()))
             adam_g.step()
+        wait_for(data.device)
         return self.count * steps / (time.perf_counter() - start)
 
 
@@ -77,7 +80,7 @@ class Fused:
     def __init__(self, gan: Gan, count: int) -> None:
         self.gan, self.count = gan, count
         self.generator, self.discriminator = (
-            nn.Sequential(*(fused(layer, count) for layer in network.layers))
+            nn.Sequential(*(fused(layer, count) for layer in network.layers)).to(_device_of(network))
             for network in (gan.generator, gan.discriminator)
         )
 
@@ -91,10 +94,10 @@ class Fused:
         each_generator = torch.vmap(generator_loss, 1)
         start = time.perf_counter()
         for _ in range(steps):
-            real = data[torch.randint(len(data), (batch_size, k))]
+            real = data[torch.randint(len(data), (batch_size, k), device=data.device)]
             real = real.flatten(1, 2) if data.ndim == 4 else real  # (b, k c, h, w), or (b, k, 2)
             with torch.no_grad():
-                fake = g(torch.randn(batch_size, k, self.gan.latent_dim))
+                fake = g(torch.randn(batch_size, k, self.gan.latent_dim, device=data.device))
             adam_d.zero_grad()
             loss = each_discriminator(d(real), d(fake)).sum()
             if self.gan.penalty:
@@ -102,17 +105,24 @@ class Fused:
             loss.backward()
             adam_d.step()
             adam_g.zero_grad()
-            each_generator(d(g(torch.randn(batch_size, k, self.gan.latent_dim)))).sum().backward()
+            each_generator(
+                d(g(torch.randn(batch_size, k, self.gan.latent_dim, device=data.device)))
+            ).sum().backward()
             adam_g.step()
+        wait_for(data.device)
         return k * steps / (time.perf_counter() - start)
 
     def _penalty(self, real: Tensor, fake: Tensor) -> Tensor:
         b, k = len(real), self.count
-        u = torch.rand(b, k).repeat_interleave(real.shape[1] // k, 1)[:, :, None, None]
+        u = torch.rand(b, k, device=real.device).repeat_interleave(real.shape[1] // k, 1)[:, :, None, None]
         between = (u * real + (1 - u) * fake).requires_grad_()
         (slope,) = torch.autograd.grad(self.discriminator(between).sum(), between, create_graph=True)
         excess: Tensor = slope.unflatten(1, (k, -1)).flatten(2).norm(dim=2) - 1
         return excess.square().mean(0).sum()
+
+
+def _device_of(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device
 
 
 class Batched(nn.Module):

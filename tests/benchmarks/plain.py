@@ -115,8 +115,7 @@ class Gan:
             adam_g.zero_grad()
             generator_loss(d(g(torch.randn(batch_size, self.latent_dim, device=device)))).backward()
             adam_g.step()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        wait_for(device)
         return steps / (time.perf_counter() - start)
 
     def _penalty(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -125,6 +124,12 @@ class Gan:
         (slope,) = torch.autograd.grad(self.discriminator(between).sum(), between, create_graph=True)
         excess: Tensor = slope.flatten(1).norm(dim=1) - 1
         return excess.square().mean()
+
+
+def wait_for(device: torch.device) -> None:
+    """Until all that was handed to it is done."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def losses_of(penalty: bool) -> tuple[Callable[[Tensor, Tensor], Tensor], Callable[[Tensor], Tensor]]:

@@ -101,7 +101,7 @@ def _compare(case: Case, count: int, rate: float) -> Iterator[Figure]:
         return lambda: train(floats, done, BATCH)
 
     calls: dict[str, Callable[[], float]] = {"plain loop": peer(gan.train, steps * count)}
-    if count > 1 and DEVICE.type == "cpu":
+    if count > 1:
         calls["vmap"] = peer(fused.Vmapped(gan, count).train)
         calls["HFTA"] = peer(fused.Fused(gan, count).train)
     for back_end in available(DEVICE.type):

@@ -266,8 +266,16 @@ def test_a_trial_is_the_same_alone_and_in_any_cohort(case: str, back_end: str) -
             assert distance(ours, together[k]) <= limit
 
 
-@pytest.mark.parametrize("back_end", ["traced", "stacked", "stacked+captured"])
-@pytest.mark.parametrize("lost", [[1], [0, 3], [0, 1, 3], [0, 1, 2, 3]])
+@pytest.mark.parametrize(
+    ("back_end", "lost"),
+    [
+        ("traced", [1]),
+        ("stacked", [1]),
+        ("stacked", [0, 3]),
+        ("stacked", [0, 1, 2, 3]),
+        ("stacked+captured", [0, 1, 3]),
+    ],
+)
 def test_members_that_diverge_do_not_touch_the_others(back_end: str, lost: list[int]) -> None:
     """One of four is dragged along, two of four have the cohort repacked, three, all."""
     data, parts = CASES["wgan_gp of points"]

@@ -110,7 +110,7 @@ class Adversary:
         if self.goal.clip is not None:
             for name, tensor in tree.items():
                 if name not in self._state:
-                    tensor.clamp_(-self.goal.clip, self.goal.clip)
+                    tensor.copy_(tensor.clamp(-self.goal.clip, self.goal.clip))  # clamp_ cannot be batched
         if self.regularizers.spectral_norm:
             spectral.iterate(self.network, tree)
 

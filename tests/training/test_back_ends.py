@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -151,7 +152,7 @@ def distance(one: Trained, other: Trained) -> float:
 
 
 @pytest.fixture
-def in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+def in_float64(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Training in double precision, where rounding cannot hide or excuse a difference."""
     first, owned = parameters.initialise, feed.owned
 
@@ -174,6 +175,9 @@ def in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
         if hasattr(room, "to_network"):
             monkeypatch.setattr(room, "to_network", to_network)
     monkeypatch.setattr(parameters, "initialise", initialise)
+    # Programs are traced in one precision.
+    cohort._program.cache_clear()
+    yield
     cohort._program.cache_clear()
 
 

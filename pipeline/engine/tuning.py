@@ -46,7 +46,6 @@ class Tuned(NamedTuple):
     device: str
     timings: list[Timing]
     choice: Choice
-    fresh: bool = True
 
 
 def choices(
@@ -91,7 +90,8 @@ def choices(
         for done in batch:
             timings = done.value or [Timing(REFERENCE.name, 1, None, done.reason)]
             tuned = Tuned(label or "", timings, _best(timings))
-            target.save_choice(done.task.key, _written(tuned))
+            if not done.lost:  # a worker's death says nothing for later runs
+                target.save_choice(done.task.key, _written(tuned))
             found[waiting[done.task.key][0]] = tuned
     return found
 
@@ -158,7 +158,7 @@ def _kept(target: Run, key: str) -> Tuned | None:
     try:
         content = json.loads(target.choice(key))
         timings = [Timing(**timing) for timing in content["timings"]]
-        return Tuned(content["device"], timings, _best(timings), fresh=False)
+        return Tuned(content["device"], timings, _best(timings))
     except (OSError, ValueError, KeyError, TypeError):  # never measured, or by another version
         return None
 

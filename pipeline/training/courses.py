@@ -89,6 +89,7 @@ class Courses:
         self.ends: dict[int, list[Trained]] = {}
         self.states: dict[int, dict[str, Any]] = {}
         self.seconds = [0.0] * len(begin)
+        self.since = 0.0  # when those under way were last told their seconds
         earlier = keeper.load(self.key) if keeper is not None else None
         if earlier is not None:
             kept = tree_of(earlier, device)
@@ -97,22 +98,23 @@ class Courses:
             self.ends = {int(k): [taken_up(system, e) for e in ends] for k, ends in kept["ends"].items()}
 
     def run(self, *, side_by_side: bool = False) -> list[Trained]:
-        """All to their ends: one after another, or a step of each in turn. seconds: each course's own."""
+        """All to their ends, one after another or a step of each in turn. seconds: a course's, shared evenly."""
         everyone = range(len(self.begin))
         for places in [everyone] if side_by_side else [[k] for k in everyone]:
-            self._together([k for k in places if k not in self.ends])
+            self._together([k for k in places if k not in self.ends], streams=side_by_side)
         return [end._replace(seconds=self.seconds[k] / self.width) for k in everyone for end in self.ends[k]]
 
-    def _together(self, places: Sequence[int]) -> None:
-        """These, a step of each in turn; several on a GPU each on a stream of its own."""
+    def _together(self, places: Sequence[int], *, streams: bool) -> None:
+        """These, a step of each in turn. streams: on a GPU each on a stream of its own (also one alone:
+        nothing can be captured on the default stream).
+        """
         for k in places:
             self.under_way[k] = self.begin[k]()
             if k in self.states:
                 self.under_way[k].restore(self.states.pop(k))
-        streams = [self._stream() if len(places) > 1 else None for _ in places]
+        left = [(k, self.under_way[k].steps(), self._stream() if streams else None) for k in places]
         self._synchronize()
         self.since = time.perf_counter()
-        left = [(k, self.under_way[k].steps(), stream) for k, stream in zip(places, streams, strict=True)]
         while left:
             going = []
             for k, steps, stream in left:

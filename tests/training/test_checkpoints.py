@@ -53,6 +53,7 @@ MORE: dict[str, tuple[np.ndarray, dict[str, Any]]] = {
     "r1 with instance noise": (DIGITS, {**DCGAN, **GAN, "regularizers": {"r1": 1.0, "instance_noise": 0.1}}),
 }
 EVERY = {**CASES, **MORE}
+OFTEN = ("nonsaturating", "wgan_gp", "spectral_norm", "mix of points", "stacked", "ema")
 
 
 class Stopped(Exception):
@@ -155,8 +156,15 @@ def assert_continues(case: str, name: str, count: int = 2) -> None:
 
 
 @pytest.mark.usefixtures("small_chunks")
-@pytest.mark.parametrize("name", ["reference", "traced", "stacked"])
-@pytest.mark.parametrize("case", EVERY)
+@pytest.mark.parametrize(
+    ("case", "name"),
+    [
+        # A trial alone is traced as a cohort is.
+        pytest.param(case, name, marks=() if name != "traced" or case in OFTEN else pytest.mark.soak)
+        for case in EVERY
+        for name in ("reference", "traced", "stacked")
+    ],
+)
 def test_training_goes_on_where_it_stopped(case: str, name: str) -> None:
     assert_continues(case, name)
 

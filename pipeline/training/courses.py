@@ -98,7 +98,7 @@ class Courses:
             self.ends = {int(k): [taken_up(system, e) for e in ends] for k, ends in kept["ends"].items()}
 
     def run(self, *, side_by_side: bool = False) -> list[Trained]:
-        """All to their ends, one after another or a step of each in turn. seconds: a course's, shared evenly."""
+        """All to their ends, one after another or a step of each in turn; seconds are shared evenly."""
         everyone = range(len(self.begin))
         for places in [everyone] if side_by_side else [[k] for k in everyone]:
             self._together([k for k in places if k not in self.ends], streams=side_by_side)

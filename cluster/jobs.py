@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -106,7 +107,7 @@ def find_job(client: JobSubmissionClient, text: str) -> JobDetails:
     if len(meant) == 1:
         return jobs[meant[0]]
     if meant:
-        raise InputError(f"job {text}: may be any of {', '.join(meant)}")
+        raise InputError(f"job {text}: may be any of {', '.join(meant[-10:])}")
     there = f"there are {', '.join(list(jobs)[-10:])}" if jobs else "there is none"
     raise InputError(f"job {text}: is not on this cluster; {there}")
 
@@ -131,9 +132,23 @@ def stop(client: JobSubmissionClient, job: JobDetails, tell: Callable[[str], Non
 
 
 def reason(job: str, status: str, message: str) -> str:
-    """Why a job failed, as a terminal of 80 columns shows it at once."""
-    first, *rest = [line[:300] for line in message.splitlines() if line.strip()] or ["no reason given"]
-    return "\n".join([f"job {job} {status}: {first}", *(f"  {line}" for line in rest[-REASON_LINES:])])
+    """Why a job failed, as a terminal of 80 columns shows it at once.
+
+    Of a command that ran, whose log is known, that is its last line; of one that never did, Ray's message.
+    """
+    lines = [line.rstrip()[:300] for line in message.splitlines() if line.strip()] or ["no reason given"]
+    ran = re.search(r"failed with exit code (-?\d+)", lines[0])
+    if ran is None:
+        return "\n".join(
+            [f"job {job} {status}: {lines[0]}", *(f"  {line}" for line in lines[1:][-REASON_LINES:])]
+        )
+    last = lines[-1].strip() if len(lines) > 1 else "it wrote nothing"
+    advice = ""
+    if ran[1] == "127" or last.startswith(("ModuleNotFoundError", "ImportError")):
+        advice = (
+            "; install the pipeline for the head's Python, or name another with --python (cluster/README.md)"
+        )
+    return f"job {job} {status} (exit code {ran[1]}): {last}{advice}"
 
 
 def _stop_seconds(job: JobDetails) -> int:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ray.dashboard.modules.job.pydantic_models import JobDetails
 
-COLUMNS = ("job", "study", "status", "started", "took", "run", "message")
+COLUMNS = ("job", "status", "started", "took", "run", "message")
+SHORTEST = 20
 USUAL = ("Job is currently running.", "Job finished successfully.", "Job was intentionally stopped.")
 
 
@@ -26,15 +27,30 @@ def record(job: JobDetails) -> dict[str, Any]:
     }
 
 
-def row(found: dict[str, Any], now: float) -> tuple[str, ...]:
-    """A record's cells under COLUMNS; messages that only repeat the status are left out."""
+def table(records: list[dict[str, Any]], now: float, width: int | None = None) -> list[str]:
+    """Records as lines under a heading. Messages are cut to fit into `width`, but not shorter than SHORTEST.
+
+    The study is not shown: its name begins the job's id and ends the run's path.
+    """
+    rows = [COLUMNS, *(_row(found, now) for found in records)]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(COLUMNS))]
+    lines = []
+    for *cells, message in rows:
+        line = "".join(f"{cell:<{widths[k] + 2}}" for k, cell in enumerate(cells))
+        if width is not None and len(message) > (room := max(SHORTEST, width - len(line))):
+            message = f"{message[: room - 1]}…"
+        lines.append((line + message).rstrip())
+    return lines
+
+
+def _row(found: dict[str, Any], now: float) -> tuple[str, ...]:
+    """A record's cells under COLUMNS; of its message the last line, unless that only repeats the status."""
     began, ended = found["started"], found["ended"]
     started = "" if began is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(began))
     took = "" if began is None else _duration((now if ended is None else ended) - began)
     lines = [line.strip() for line in (found["message"] or "").splitlines() if line.strip()]
-    # Of a failed job's log the last line says most.
-    message = "" if not lines or lines[0] in USUAL else lines[-1][:120]
-    return (found["job"], found["study"] or "", found["status"], started, took, found["run"] or "", message)
+    message = "" if not lines or lines[0] in USUAL else lines[-1]
+    return found["job"], found["status"], started, took, found["run"] or "", message
 
 
 def _seconds(milliseconds: int | None) -> float | None:

@@ -73,7 +73,10 @@ JobName = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print everything as JSON.")]
 Mirror = Annotated[
-    bool, typer.Option("--mlflow/--no-mlflow", help="Mirror the tables to MLflow in DIR/mlflow.db.")
+    bool,
+    typer.Option(
+        "--mlflow/--no-mlflow", help="Mirror the tables to MLflow: MLFLOW_TRACKING_URI, else DIR/mlflow.db."
+    ),
 ]
 
 
@@ -311,7 +314,8 @@ def submit(
     overrides: Overrides = None,
     limit: Limit = None,
     data_root: Annotated[
-        Path | None, typer.Option("--data-root", help="Folder of image sets on the head [default: its own].")
+        Path | None,
+        typer.Option("--data-root", help="Folder of image sets on the head, instead of its BIRTHDAY_DATA."),
     ] = None,
     quick: Quick = False,
     mlflow: Mirror = True,
@@ -320,9 +324,9 @@ def submit(
         typer.Option(
             "--env",
             metavar="NAME[=VALUE]",
-            help="A variable for the job, e.g. MLFLOW_TRACKING_URI; without a value, the one it has here; may "
-            "be repeated. Nothing else of this environment travels. Who can list jobs can read it: "
-            "secrets belong into the nodes' environment.",
+            help="A variable for the job, e.g. MLFLOW_TRACKING_URI; without a value, the one set here; may "
+            "be repeated. Nothing else of this environment travels. Who can list jobs can read it: secrets "
+            "belong into the nodes' environment.",
         ),
     ] = None,
     wait: Annotated[
@@ -357,13 +361,13 @@ def submit(
 def jobs(address: Dashboard, as_json: AsJson = False) -> None:
     """List a cluster's jobs, the oldest first."""
     from cluster.jobs import connect, list_jobs
-    from cluster.listing import COLUMNS, record, row
+    from cluster.listing import record, table
 
     found = [record(job) for job in list_jobs(connect(address))]
     if as_json:
         print(json.dumps(found, indent=2))
     else:
-        _show(COLUMNS, [row(one, time.time()) for one in found])
+        print("\n".join(table(found, time.time(), out.width if sys.stdout.isatty() else None)))
 
 
 @app.command()

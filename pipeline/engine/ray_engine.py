@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -50,8 +49,6 @@ GRACE = 45.0
 # Nodes that a task may lose before that counts as the task's fault: spot machines come and go.
 NODES_LOST = 10
 NODE_LOST = "node_lost"
-# What opens an HTTP/2 connection, and so gRPC's: the preface and an empty frame of settings (RFC 9113, 3.4).
-_HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 
 
 class RayEngine:
@@ -181,7 +178,6 @@ def _connect(address: str | None) -> None:
         # `local`: a Ray that somebody else started on this machine is not ours to use.
         ray.init("local", num_cpus=cores, include_dashboard=False, **quiet)
     else:
-        _check_reachable(address)
         try:
             ray.init(address, **quiet)
         except (ConnectionError, RayError, RuntimeError, ValueError) as error:
@@ -209,23 +205,3 @@ def _result(reference: Any, task: Task, attempt: int) -> Done:
 
 def _first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), "the worker died")[:300]
-
-
-def _check_reachable(address: str) -> None:
-    """Ray itself would try for minutes an address where nothing, or something else, listens."""
-    if address == "auto":
-        return
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
-        raise InputError(
-            f"--address {address}: must be HOST:PORT of a Ray head (ray start --head prints it), or auto"
-        )
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=3) as connection:
-            if os.environ.get("RAY_USE_TLS", "0") == "0":
-                connection.sendall(_HTTP2)
-                if connection.recv(4)[3:] != b"\4":  # a frame of settings
-                    raise OSError(None, "what listens there is no Ray head; its dashboard has another port")
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"--address {address}: no Ray head answers there: {reason}") from None

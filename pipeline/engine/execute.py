@@ -21,7 +21,7 @@ from pipeline.engine.plan import commit, data_key, load_data
 from pipeline.engine.ray_settings import settle
 from pipeline.engine.ruler import rulers
 from pipeline.engine.tuning import Shape, Tuned, choice_of, choices
-from pipeline.engine.work import WEIGHTS, Context, Finished, lost, measure_trial, run_cohort
+from pipeline.engine.work import Context, Finished, lost, measure_trial, run_cohort
 from pipeline.errors import InputError
 from pipeline.progress import Progress, Silent
 from pipeline.store.run import Run
@@ -260,22 +260,18 @@ def attempts(cohort: Cohort) -> int:
 
 def _weights(target: Run, trial: TrialConfig) -> bytes:
     try:
-        return target.artifact(trial.id, WEIGHTS)
-    except FileNotFoundError:
-        raise InputError(
-            f"{target.root}/artifacts/{trial.id}/{WEIGHTS}: is missing; "
-            "without it a trial cannot be measured again"
-        ) from None
+        return target.players(trial.id)
+    except FileNotFoundError as error:
+        raise InputError(f"{error}: without its weights a trial cannot be measured again") from None
 
 
 def _save(target: Run, finished: list[Finished]) -> None:
     tables: Rows = {}
     for end in finished:
-        if end.weights is not None:
-            target.save_artifact(end.trial_id, WEIGHTS, end.weights)
         for table, rows in end.tables.items():
             tables.setdefault(table, []).extend(rows)
-    target.save([end.trial_id for end in finished], tables)
+    weights = {end.trial_id: end.weights for end in finished if end.weights is not None}
+    target.save([end.trial_id for end in finished], tables, weights)
 
 
 @contextlib.contextmanager

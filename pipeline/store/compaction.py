@@ -30,14 +30,14 @@ def level(shard: Manifest) -> int | None:
 
 
 def group(shards: Iterable[Manifest], at_least: int = AT_LEAST) -> list[Manifest]:
-    """Shards to be merged next: of the lowest level that has enough, the smallest; none if none has.
+    """Shards to be merged next: of the smallest size that has enough, the smallest; none if none has.
 
-    at_least: how many a level must have; 2 stands for all that can be merged, whatever their level.
+    at_least: how many a size must have; fewer than 16 stands for all sizes together.
     """
     levels: dict[int, list[Manifest]] = defaultdict(list)
     for shard in shards:
-        own = level(shard)
-        if shard.kind == "trials" and own is not None:
+        own = level(shard) if shard.kind == "trials" else None
+        if own is not None:
             levels[0 if at_least < AT_LEAST else own].append(shard)
     for _, members in sorted(levels.items(), reverse=True):
         if len(members) >= at_least:

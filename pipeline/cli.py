@@ -157,7 +157,7 @@ def run(
         progress=for_terminal(),
     )
     print(f"tables: {finished.root}")
-    if mlflow and finished.tables.local and not os.environ.get("MLFLOW_TRACKING_URI"):
+    if mlflow and finished.files.local and not os.environ.get("MLFLOW_TRACKING_URI"):
         print(f"mlflow: mlflow ui --backend-store-uri sqlite:///{Path(runs).absolute()}/mlflow.db")
     print(f"next:   birthday report {finished.root}")
 

@@ -92,7 +92,7 @@ def search(
             raise InputError(
                 f"{target.root}: no suggestion succeeded; birthday status {target.root} says why"
             )
-        target.tables.write_bytes(BEST, best_study(study, tuner.best_params).yaml().encode())
+        target.files.replace(BEST, best_study(study, tuner.best_params).yaml().encode())
     return Search(suggestions, f"{target.root}/{BEST}")
 
 

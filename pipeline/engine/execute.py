@@ -26,7 +26,6 @@ from pipeline.engine.ruler import rulers
 from pipeline.engine.stopping import stoppable
 from pipeline.engine.tuning import Shape, Tuned, choice_of, choices
 from pipeline.engine.work import (
-    WEIGHTS,
     Context,
     Finished,
     device_of,
@@ -298,22 +297,18 @@ def attempts(cohort: Cohort) -> int:
 
 def _weights(target: Run, trial: TrialConfig) -> bytes:
     try:
-        return target.artifact(trial.id, WEIGHTS)
-    except FileNotFoundError:
-        raise InputError(
-            f"{target.root}/artifacts/{trial.id}/{WEIGHTS}: is missing; "
-            "without it a trial cannot be measured again"
-        ) from None
+        return target.players(trial.id)
+    except FileNotFoundError as error:
+        raise InputError(f"{error}: without its weights a trial cannot be measured again") from None
 
 
 def _save(target: Run, finished: list[Finished]) -> None:
     tables: Rows = {}
     for end in finished:
-        if end.weights is not None:
-            target.save_artifact(end.trial_id, WEIGHTS, end.weights)
         for table, rows in end.tables.items():
             tables.setdefault(table, []).extend(rows)
-    target.save([end.trial_id for end in finished], tables)
+    weights = {end.trial_id: end.weights for end in finished if end.weights is not None}
+    target.save([end.trial_id for end in finished], tables, weights)
 
 
 @contextlib.contextmanager

@@ -40,7 +40,6 @@ from pipeline.training import (
 )
 from pipeline.trial import TrialConfig
 
-WEIGHTS = "players.safetensors"
 # Held-out images that a conditional system is given one at a time.
 CONDITIONS = 4
 

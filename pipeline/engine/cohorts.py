@@ -60,8 +60,8 @@ def packed(
 ) -> Iterator[Cohort]:
     """Every trial in one cohort, the longest cohorts first, so that no slot ends long after the others.
 
-    slots: tasks that run at once, now. seconds: what a trial of a shape takes; asked anew for every cohort, so
-    it may learn. Cohorts are no larger than chosen, nor so large that slots would stand idle: there are at
+    slots: tasks that run at once, now. seconds: what a trial of a shape takes; asked anew for every cohort,
+    so it may learn. Cohorts are no larger than chosen, nor so large that slots would stand idle: there are at
     least two for each slot while there are trials for it. Trials with equal rates stand together, which
     saves calls.
     """

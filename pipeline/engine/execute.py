@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from pipeline.engine.cohorts import Backlog, Cohort, by_shape, packed, shape_key
+from pipeline.engine.cohorts import Backlog, Cohort, Shape, by_shape, packed, shape_key
 from pipeline.engine.control_subjects import subject_id
 from pipeline.engine.cost import predicted_seconds
 from pipeline.engine.embedders import fitted
@@ -24,7 +24,7 @@ from pipeline.engine.ray_settings import settle
 from pipeline.engine.resume import nothing_left, under_way
 from pipeline.engine.ruler import rulers
 from pipeline.engine.stopping import stoppable
-from pipeline.engine.tuning import Shape, Tuned, choice_of, choices
+from pipeline.engine.tuning import Tuned, choice_of, choices
 from pipeline.engine.work import (
     Context,
     Finished,
@@ -167,9 +167,7 @@ class Bench(NamedTuple):
         """What training trials of this one's shape is predicted to take."""
         return predicted_seconds(trial, self.contexts[data_key(trial)].data.sample_shape)
 
-    def _carried_out(
-        self, backlog: Backlog, worker: Engine
-    ) -> Iterator[tuple[list[Finished], list[str]]]:
+    def _carried_out(self, backlog: Backlog, worker: Engine) -> Iterator[tuple[list[Finished], list[str]]]:
         """Trials that ended, with the checkpoints that this makes useless. What a lost worker had is tried
         again in halves, down to single trials, and what a leaving node gives back as it was.
         """

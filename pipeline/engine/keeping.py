@@ -48,11 +48,8 @@ class Keeping:
 
     def save(self, key: str, checkpoint: Checkpoint) -> None:
         clock = time.monotonic()
-        try:
-            if self.run and self.run.save_checkpoint(key, encode(checkpoint)):
-                self.used.add(key)
-        except (InputError, OSError) as error:
-            log.warning("checkpoint %s: is not written: %s", key, error)
+        if self.run and self.run.save_checkpoint(key, encode(checkpoint)):
+            self.used.add(key)
         now = time.monotonic()
         self._next = now + max(PERIOD, (now - clock) / SHARE)
         if self.stop.asked:

@@ -1,4 +1,4 @@
-"""What a Ray cluster has, and what it could ever have: its nodes now and those that its autoscaler may start."""
+"""What a Ray cluster has and could ever have: its nodes, and those that its autoscaler may start."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def check_feasible(request: Amounts, nodes: Iterable[Amounts], where: str) -> No
 
 def nodes_now() -> list[Amounts]:
     """All resources of each node that is alive and not about to leave."""
-    leaving = state.get_draining_nodes()  # type: ignore[no-untyped-call]
+    leaving = state.get_draining_nodes()
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     return [node["Resources"] for node in nodes if node["Alive"] and node["NodeID"] not in leaving]
 
 
 def nodes_to_come() -> list[Amounts]:
     """All resources of each kind of node that the autoscaler may start, as far as it has told."""
-    config = state.get_cluster_config()  # type: ignore[no-untyped-call]
+    config = state.get_cluster_config()
     groups = config.node_group_configs if config else []
     return [dict(group.resources) for group in groups if group.max_count]
 
@@ -63,8 +63,8 @@ def free_now() -> list[Amounts]:
 
 def this_node_leaves() -> bool:
     """Whether the node of this worker has been told to go (a spot machine's notice, say)."""
-    leaving = state.get_draining_nodes()  # type: ignore[no-untyped-call]
-    return ray.get_runtime_context().get_node_id() in leaving  # type: ignore[no-untyped-call]
+    leaving = state.get_draining_nodes()
+    return ray.get_runtime_context().get_node_id() in leaving
 
 
 def _times(have: float, amount: float) -> int:

@@ -86,7 +86,7 @@ class RayEngine:
         options = {"num_cpus": self.request.get("CPU", 0), "num_gpus": self.request.get("GPU", 0)}
         remote: Any = ray.remote(**options, max_retries=0, max_calls=0)(_on_worker)  # type: ignore[call-overload]
         called = ray.put(function)
-        waiting, flight = iter(tasks), _Flight(remote, called)
+        waiting, flight = iter(tasks), _Flight(remote.options(name=function.__name__), called)
         heard = time.monotonic()
         while not stop_asked():
             for task in islice(waiting, max(0, self._window() - len(flight))):

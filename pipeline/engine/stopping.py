@@ -1,4 +1,4 @@
-"""Being asked to end: the first signal is a request, which work heeds between its steps; the second an order."""
+"""Being asked to end: the first signal is a request, heeded between steps, the second an order."""
 
 from __future__ import annotations
 

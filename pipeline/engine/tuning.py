@@ -38,7 +38,7 @@ DEFAULT_SIZE = {"cpu": 8, "cuda": 64}
 STEPS = 20
 # Another back end than the reference must win by more than a busy machine's noise.
 MARGIN = 1.1
-# Share of a slot's memory that a cohort may take: the rest is for fragments, libraries and other tasks' moods.
+# Share of a slot's memory that a cohort may take: the rest is for fragments and libraries.
 ROOM = 0.8
 
 
@@ -132,7 +132,7 @@ def probe(
     candidates: Sequence[tuple[BackEnd, int]],
     resources: ResourceOptions,
 ) -> Probed:
-    """Time every candidate on the trial's shape, and measuring. What a back end cannot train, or cannot within
+    """Time every candidate on the trial's shape, and measuring. What a back end cannot train, or not within
     the memory of a slot, has no time.
     """
     room = _room(torch.device(context.device), resources)

@@ -27,12 +27,14 @@ from pipeline.store.run import Run
 from pipeline.study_options import ResourceOptions
 from pipeline.systems import Players, System, make_system
 from pipeline.training import (
-    exact_float32,
     REFERENCE,
     BackEnd,
     Member,
     Trained,
+    exact_float32,
+    first_players,
     forget_peak_memory,
+    owned,
     peak_memory_bytes,
     sample,
     settled,
@@ -80,7 +82,7 @@ class Finished(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """The end of a task: trials that finished (all of them, unless the task was asked to end), and the keys of
+    """The end of a task: trials that finished (all of them, unless the task was asked to end), and keys of
     checkpoints that nobody needs once their rows are in the store.
     """
 
@@ -97,6 +99,7 @@ def run_cohort(context: Context, cohort: Cohort) -> Ended:
     groups = [list(trials)] if cohort.back_end.together else [[trial] for trial in trials]
     with stoppable() as stop:
         keeping = Keeping(None if context.run is None else Run(context.run), stop)
+        forget_peak_memory(torch.device(context.device))
         for group in groups:
             with contextlib.suppress(Stopped):
                 finished += _carried_out(context, group, cohort.back_end, keeping)
@@ -112,7 +115,6 @@ def _carried_out(
     clock = time.perf_counter()
     chosen = [context.data.subset(trial.train_samples, trial.seed) for trial in trials]
     with exact_float32(context.threads):
-        forget_peak_memory(torch.device(context.device))
         members = [Member(trial, rows) for trial, rows in zip(trials, chosen, strict=True)]
         results = _trained(context, members, back_end, keeping)
         return [

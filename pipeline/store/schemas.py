@@ -57,7 +57,7 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("measure_seconds", _real),
         ("device_seconds", _real),
         ("predicted_seconds", _real),  # of device_seconds, before it was carried out
-        ("peak_memory_bytes", _count),  # of the process on a CPU, allocated on a GPU; a cohort's together
+        ("peak_memory_bytes", _count),  # of the task: its process on a CPU, what is allocated on a GPU
         ("images_per_second", _real),
         ("back_end", _text),  # what trained it, and with how many others at once
         ("cohort_size", _count),

@@ -14,8 +14,9 @@ from pipeline.training.cohort import Member, signature, train_cohort
 from pipeline.training.courses import Trained
 from pipeline.training.loop import train
 from pipeline.training.memory import forget_peak_memory, peak_memory_bytes
-from pipeline.training.numerics import exact_float32
+from pipeline.training.numerics import exact_float32, owned
 from pipeline.training.sampling import sample, settled
+from pipeline.training.start import first_players
 
 __all__ = [
     "BACK_ENDS",
@@ -31,8 +32,10 @@ __all__ = [
     "decode",
     "encode",
     "exact_float32",
+    "first_players",
     "forget_peak_memory",
     "interrupted",
+    "owned",
     "peak_memory_bytes",
     "sample",
     "settled",

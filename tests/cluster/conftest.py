@@ -86,7 +86,12 @@ def start_head(cpus: int = 2, **variables: str) -> RunningHead:
     }
     for name in ("RAY_AUTH_TOKEN", "PYTHONPATH"):  # a job's code is what was uploaded
         environment.pop(name, None)
-    options = ["--head", f"--port={gcs}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
+    options = [
+        "--head",
+        f"--port={gcs}",
+        f"--dashboard-port={dashboard}",
+        f"--ray-client-server-port={client}",
+    ]
     process = _ray_start(folder, environment, *options, f"--num-cpus={cpus}")
     head = RunningHead(process, folder, f"http://127.0.0.1:{dashboard}", gcs, token_file, environment)
     _wait(head)

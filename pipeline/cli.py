@@ -409,10 +409,7 @@ def _watching(otherwise: str = "the job goes on; `birthday stop` would end it") 
         print(f"birthday: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        print(
-            "\nbirthday: the job goes on; `birthday logs` follows it, `birthday stop` ends it",
-            file=sys.stderr,
-        )
+        print(f"birthday: {otherwise}", file=sys.stderr)
         raise typer.Exit(1) from None
 
 

@@ -136,19 +136,26 @@ def reason(job: str, status: str, message: str) -> str:
 
     Of a command that ran, whose log is known, that is its last line; of one that never did, Ray's message.
     """
-    lines = [line.rstrip()[:300] for line in message.splitlines() if line.strip()] or ["no reason given"]
-    ran = re.search(r"failed with exit code (-?\d+)", lines[0])
+    first, *rest = lines_of(message) or ["no reason given"]
+    ran = re.search(r"failed with exit code (-?\d+)", first)
     if ran is None:
-        return "\n".join(
-            [f"job {job} {status}: {lines[0]}", *(f"  {line}" for line in lines[1:][-REASON_LINES:])]
-        )
-    last = lines[-1].strip() if len(lines) > 1 else "it wrote nothing"
+        return "\n".join([f"job {job} {status}: {first}", *(f"  {line}" for line in rest[-REASON_LINES:])])
+    last = rest[-1].strip() if rest else "it wrote nothing"
     advice = ""
     if ran[1] == "127" or last.startswith(("ModuleNotFoundError", "ImportError")):
         advice = (
             "; install the pipeline for the head's Python, or name another with --python (cluster/README.md)"
         )
     return f"job {job} {status} (exit code {ran[1]}): {last}{advice}"
+
+
+def lines_of(message: str) -> list[str]:
+    """The lines of a job's message that say something.
+
+    Ray quotes the log's end there, in which its own announcement may come after what a quick command wrote.
+    """
+    lines = (line.rstrip()[:300] for line in message.splitlines())
+    return [line for line in lines if line and not line.startswith("Running entrypoint for job ")]
 
 
 def _stop_seconds(job: JobDetails) -> int:

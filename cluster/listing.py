@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from cluster.jobs import lines_of
+
 if TYPE_CHECKING:
     from ray.dashboard.modules.job.pydantic_models import JobDetails
 
@@ -48,8 +50,8 @@ def _row(found: dict[str, Any], now: float) -> tuple[str, ...]:
     began, ended = found["started"], found["ended"]
     started = "" if began is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(began))
     took = "" if began is None else _duration((now if ended is None else ended) - began)
-    lines = [line.strip() for line in (found["message"] or "").splitlines() if line.strip()]
-    message = "" if not lines or lines[0] in USUAL else lines[-1]
+    lines = lines_of(found["message"] or "")
+    message = "" if not lines or lines[0] in USUAL else lines[-1].strip()
     return found["job"], found["status"], started, took, found["run"] or "", message
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -41,13 +43,15 @@ class RayNode:
     def terminate(self) -> None:
         """End it as a machine that is shut down does: in order, with word to the head."""
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(30)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # it waits for a job that does not end
+            self.process.wait(15)
+        self.kill()
 
     def kill(self) -> None:
         """End it as a machine without power does."""
         end({self.pid: "", **descendants(self.pid)})
         self.process.wait(30)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,7 @@ def _wait(head: RunningHead) -> None:
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[dict[str, str]]:
     """A real S3 protocol server on loopback with a bucket `lab`: the variables that lead to it."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line a request
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

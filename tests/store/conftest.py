@@ -37,7 +37,8 @@ def server() -> Iterator[Server]:
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         import s3fs
 
-        s3fs.S3FileSystem().mkdir("studies")
+        s3fs.S3FileSystem.clear_instance_cache()  # of another module's server
+        s3fs.S3FileSystem().makedirs("studies", exist_ok=True)
         yield server
     server.stop()
 

@@ -102,29 +102,37 @@ def _load(file: Path, overrides: list[str] | None, quick: bool = False) -> Study
 
 @app.command()
 def plan(
-    study_file: StudyFile, overrides: Overrides = None, data_root: DataRoot = None, quick: Quick = False
+    study_file: StudyFile,
+    runs: Runs = "runs",
+    price: Annotated[
+        float | None,
+        typer.Option(
+            "--price-per-hour", min=0, help="Of a GPU, or of a core where trials need none; any currency."
+        ),
+    ] = None,
+    overrides: Overrides = None,
+    data_root: DataRoot = None,
+    quick: Quick = False,
 ) -> None:
     """Show the trials, axes and predicted cost of a study; runs nothing."""
-    from pipeline.engine.cost import predicted_seconds
     from pipeline.engine.design import detectable
-    from pipeline.engine.plan import data_key, load_data
-    from pipeline.progress import duration
+    from pipeline.engine.outlook import lines, outlook
+    from pipeline.engine.plan import load_data
+    from pipeline.store.run import Run
 
     study = _load(study_file, overrides, quick)
     trials = study.trials()
     data = load_data(trials, data_root)
     print(f"{study.study}: {study.question}")
     _show(("axis", "values"), study.outline())
-    seconds = sum(predicted_seconds(t, data[data_key(t)].sample_shape) for t in trials)
     embeddings = ", ".join(study.measure.embedding_names())
     print(
         f"{len(trials)} trials; "
         f"measured: {study.measure.samples} samples each, {embeddings}, {study.measure.tau_rule()}"
     )
-    print(
-        f"predicted: {duration(seconds)} of one CPU core's training, {duration(seconds / 2)} on two "
-        "(within a factor of two)"
-    )
+    found = outlook(trials, data, study.resources, Run(f"{runs.rstrip('/')}/{study.study}"))
+    for line in lines(found, study.resources, price):
+        print(line)
     for line in detectable(study, trials, data):
         print(line)
 

@@ -177,8 +177,18 @@ def provenance(results: Results, digest: str) -> Listing:
         ["samples a trial", f"{measure.samples:,}"],
         ["protocol id", results.study.measure_id()],
         ["device seconds, all trials", number(stored["device_seconds"].sum())],
+        ["of these as predicted", _prediction(stored)],
     ]
     return Listing(["what", "value"], rows)
+
+
+def _prediction(stored: pd.DataFrame) -> str:
+    """Device seconds predicted before the trials, beside what the same trials took."""
+    both = stored[["predicted_seconds", "device_seconds"]].dropna()
+    predicted, taken = both.sum()
+    if not (predicted and taken):
+        return "–"
+    return f"{number(predicted)} predicted, {number(taken)} taken: {taken / predicted:.2f} times as many"
 
 
 def _arithmetic(results: Results) -> str:

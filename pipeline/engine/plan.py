@@ -26,12 +26,16 @@ def load_data(trials: list[TrialConfig], data_root: Path | None) -> dict[str, Da
     """
     found: dict[str, DataSet] = {}
     checked: set[str] = set()
+    sizes: set[tuple[str, int]] = set()
     for trial in trials:
         key = data_key(trial)
         if key not in found:
             found[key] = datasets.load(trial.dataset, data_root)
         data = found[key]
-        data.subset(trial.train_samples, trial.seed)
+        # Whether there are enough samples; which ones a seed takes is the trial's own affair.
+        if (key, trial.train_samples) not in sizes:
+            data.subset(trial.train_samples, trial.seed)
+            sizes.add((key, trial.train_samples))
         shape = content_hash(trial.model_dump(mode="json", exclude={"training", "train_samples", "seed"}))
         if shape not in checked:
             checked.add(shape)

@@ -234,8 +234,18 @@ def _written(tuned: Tuned) -> bytes:
 
 
 def choice_key(shape: Shape, label: str, resources: ResourceOptions) -> str:
-    """Names what was measured for a shape on such workers, with such a share of them."""
-    return content_hash([shape, label, resources.cpus, resources.gpus])
+    """Names what was measured for a shape on such workers: by shape, share of a machine, and machine."""
+    return f"{_shape_and_share(shape, resources)}-{content_hash(label)}"
+
+
+def kept_for(target: Run, shape: Shape, resources: ResourceOptions) -> Tuned | None:
+    """What was measured for a shape on any workers; on the first of several kinds."""
+    prefix = _shape_and_share(shape, resources)
+    return next((tuned for key in target.choices(prefix) if (tuned := _kept(target, key))), None)
+
+
+def _shape_and_share(shape: Shape, resources: ResourceOptions) -> str:
+    return content_hash([shape, resources.cpus, resources.gpus])
 
 
 def choice_of(found: Tuned | Choice) -> Choice:

@@ -217,6 +217,11 @@ class Run:
         """A choice of back ends. Raises FileNotFoundError."""
         return self._beside().read(f"back_ends/{key}.json")
 
+    def choices(self, prefix: str) -> list[str]:
+        """The keys of choices that begin so."""
+        names = (name.rpartition("/")[2].removesuffix(".json") for name in self._beside().list("back_ends"))
+        return sorted(name for name in names if name.startswith(prefix))
+
     def _beside(self) -> Files:
         files = Files(self.root.rpartition("/")[0] or ".")
         files.patience = self.files.patience

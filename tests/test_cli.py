@@ -43,7 +43,9 @@ def test_plan_shows_and_runs_nothing(
         "seed 0, 1, 2",
         "6 trials; measured: 150 samples each, pixels, real_quantile(0.01)",
     ]
-    assert re.fullmatch(r"predicted: \d+ s of one task at a time, \d+ s of two; [\d.e-]+ core-hours", lines[5])
+    assert re.fullmatch(
+        r"predicted: \d+ s of one task at a time, \d+ s of two; [\d.e-]+ core-hours", lines[5]
+    )
     # 150 * 149 / 2 pairs, one in a hundred of them a collision.
     assert lines[7].startswith(
         "ruler: a generator as diverse as held-out images (N2 = 100) gives 112 collisions among 150 samples"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import socket
 import time
@@ -242,11 +243,10 @@ def device_name(device: str, threads: int) -> str:
 
 def environment(context: Context) -> dict[str, Any]:
     """Where and with what a row was made."""
-    packages = ("birthday", "torch", "numpy", "scipy")
     return {
         "device": device_name(context.device, context.threads),
         "host": socket.gethostname(),
-        "versions": json.dumps({name: version(name) for name in packages}),
+        "versions": _versions(),
         "commit": context.commit,
         "data_fingerprint": context.data.fingerprint,
     }
@@ -260,6 +260,11 @@ def measuring_seconds(context: Context, trial: TrialConfig) -> float:
     real = owned(context.data.train[rows], torch.device(context.device))
     _measured(context, trial, game, first_players(game, trial.id, real), rows)
     return time.perf_counter() - clock
+
+
+@functools.cache
+def _versions() -> str:
+    return json.dumps({name: version(name) for name in ("birthday", "torch", "numpy", "scipy")})
 
 
 def _measured(

@@ -29,7 +29,7 @@ COLUMNS = (
     "peer",
     "load",
 )
-NAMES = ("pair_search", "training", "sweep", "overhead")
+NAMES = ("pair_search", "training", "sweep", "overhead", "scale")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -135,7 +135,13 @@ def replaying(real: Finished) -> Callable[[Context, Cohort], Ended]:
     def one(trial: TrialConfig) -> Finished:
         now, key = datetime.now(UTC), trial.id
         tables = {table: [{**row, "trial_id": key} for row in rows] for table, rows in real.tables.items()}
-        tables["trials"][0] |= {"config": trial.model_dump_json(), "started_at": now, "finished_at": now}
+        row = {
+            "config": trial.model_dump_json(),
+            "started_at": now,
+            "finished_at": now,
+            "device_seconds": 0.0,
+        }
+        tables["trials"][0] |= row
         return real._replace(trial=trial, tables=tables)
 
     def replay(context: Context, cohort: Cohort) -> Ended:

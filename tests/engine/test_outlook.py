@@ -38,8 +38,14 @@ def test_measured_shapes_are_counted_as_measured_and_others_by_arithmetic(runs: 
 @pytest.mark.parametrize(
     ("resources", "said"),
     [
-        (ResourceOptions(cpus=4), ["predicted: 2.0 h of one task at a time, 60 min of two; 8 core-hours", "4.00"]),
-        (ResourceOptions(gpus=0.25), ["predicted: 2.0 h of one task at a time, 60 min of two; 0.5 GPU-hours", "0.25"]),
+        (
+            ResourceOptions(cpus=4),
+            ["predicted: 2.0 h of one task at a time, 60 min of two; 8 core-hours", "4.00"],
+        ),
+        (
+            ResourceOptions(gpus=0.25),
+            ["predicted: 2.0 h of one task at a time, 60 min of two; 0.5 GPU-hours", "0.25"],
+        ),
     ],
 )
 def test_money_is_paid_for_gpus_or_else_for_cores(resources: ResourceOptions, said: list[str]) -> None:

@@ -22,6 +22,7 @@ from unittest import mock
 
 from pipeline.engine import execute
 from pipeline.engine.cohorts import Cohort
+from pipeline.engine.ray_settings import settle
 from pipeline.engine.work import Context, Ended, run_cohort
 from pipeline.store.run import Run
 from pipeline.study import Study
@@ -74,7 +75,8 @@ def _real_trial() -> Any:
 
 
 def _study(trials: int) -> Study:
-    return Study.parse({**STUDY, "study": "scale", "vary": {"seed": {"count": trials}}})
+    of = {"study": "scale", "vary": {"seed": {"count": trials}}, "resources": {"back_end": "reference"}}
+    return Study.parse({**STUDY, **of})
 
 
 def _through(
@@ -86,7 +88,7 @@ def _through(
 ) -> Pass:
     clock, study = Clock(), _study(count)
     with mock.patch.object(execute, "run_cohort", function), _Memory() as memory:
-        target = execute.run(study, runs, engine=engine, address=address, mirror=False, progress=clock)
+        target = execute.run(study, runs, engine=engine, mirror=False, progress=clock)
         end, cpu = time.perf_counter(), time.process_time()
     assert len(target.done()) == count
     each = [1e3 * seconds / count for seconds in (end - clock.started, cpu - clock.cpu)]
@@ -156,15 +158,18 @@ def _by_tune() -> float:
     import ray
     from ray import tune
 
+    def nothing(config: dict[str, Any]) -> None:
+        tune.report({"seed": config["seed"]})
+
     ray.init("local", num_cpus=len(os.sched_getaffinity(0)), include_dashboard=False, log_to_driver=False)
     try:
         with tempfile.TemporaryDirectory() as folder:
             tuner = tune.Tuner(
-                tune.with_resources(lambda config: tune.report({"seed": config["seed"]}), {"cpu": 1}),
+                tune.with_resources(nothing, {"cpu": 1}),
                 param_space={"seed": tune.grid_search(list(range(BY_TUNE)))},
                 run_config=tune.RunConfig(storage_path=folder, verbose=0),
             )
-            with mock.patch.dict(os.environ, {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1"}):
+            with mock.patch.dict(os.environ, {"RAY_AIR_NEW_OUTPUT": "0"}):
                 clock = time.perf_counter()
                 found = tuner.fit()
                 seconds = time.perf_counter() - clock
@@ -218,29 +223,23 @@ def _sleeping(replay: Callable[[Context, Cohort], Ended]) -> Callable[[Context, 
 
 def _on_nodes(function: Callable[[Context, Cohort], Ended], nodes: int) -> float:
     """Seconds of the study, once every slot's worker has started."""
-    from tests.cluster.conftest import start_head, start_node
+    import ray
+    from ray.cluster_utils import Cluster
 
-    head = start_head(cpus=0)
-    started = []
+    settle(None)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     try:
         for _ in range(nodes):
-            started.append(start_node(head, cpus=SLOTS))
-            time.sleep(8)
-        variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(head.token_file)}
-        with mock.patch.dict(os.environ, variables), tempfile.TemporaryDirectory() as runs:
-            return _timed_on(f"127.0.0.1:{head.gcs_port}", function, nodes, runs)
-    finally:
-        for node in [*started, head]:
-            node.kill()
-
-
-def _timed_on(address: str, function: Callable[[Context, Cohort], Ended], nodes: int, runs: str) -> float:
-    study = _study(nodes * PER_NODE)
-    clock = Clock()
-    with execute.started("ray", study.resources, address), mock.patch.object(execute, "run_cohort", function):
+            cluster.add_node(num_cpus=SLOTS, object_store_memory=100 * 2**20)
+        ray.init(cluster.address, log_to_driver=False)
         _warm(nodes * SLOTS)
-        execute.run(study, runs, mirror=False, progress=clock)  # finds Ray joined
-        return time.perf_counter() - clock.started
+        clock = Clock()
+        with tempfile.TemporaryDirectory() as runs, mock.patch.object(execute, "run_cohort", function):
+            execute.run(_study(nodes * PER_NODE), runs, mirror=False, progress=clock)  # finds Ray joined
+            return time.perf_counter() - clock.started
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
 
 
 def _warm(slots: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import shutil
@@ -17,6 +18,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from moto.server import ThreadedMotoServer
@@ -107,6 +109,19 @@ def start_node(head: RunningHead, *options: str, cpus: int = 1) -> RayNode:
     folder = _folder()
     options = (f"--address=127.0.0.1:{head.gcs_port}", f"--num-cpus={cpus}", *options)
     return RayNode(_ray_start(folder, head.environment, *options), folder)
+
+
+def ask(head: RunningHead, path: str) -> list[dict[str, Any]]:
+    """What the head's state API lists, e.g. at `nodes` or `tasks?detail=1`."""
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    request = urllib.request.Request(f"{head.address}/api/v0/{path}", headers=headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return list(json.load(answer)["data"]["result"]["result"])
+
+
+def alive_nodes(head: RunningHead) -> int:
+    """How many nodes the head counts, itself among them."""
+    return sum(node["state"] == "ALIVE" for node in ask(head, "nodes"))
 
 
 def _folder() -> Path:

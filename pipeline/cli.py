@@ -157,7 +157,7 @@ def run(
         progress=for_terminal(),
     )
     print(f"tables: {finished.root}")
-    if mlflow and finished.tables.local and not os.environ.get("MLFLOW_TRACKING_URI"):
+    if mlflow and finished.files.local and not os.environ.get("MLFLOW_TRACKING_URI"):
         print(f"mlflow: mlflow ui --backend-store-uri sqlite:///{Path(runs).absolute()}/mlflow.db")
     print(f"next:   birthday report {finished.root}")
 
@@ -187,23 +187,37 @@ def tune(
 
 @app.command()
 def status(run_path: RunPath) -> None:
-    """Count a run's trials: planned, finished by status, missing; the last failures."""
+    """Count a run's trials: planned, finished by status, missing; the last failures; who is writing."""
+    from pipeline.store.status import lines
+
+    for line in lines(run_path):
+        print(line)
+
+
+@app.command()
+def verify(
+    run_path: RunPath,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Move what is damaged to RUN/damaged/, to be trained again.")
+    ] = False,
+) -> None:
+    """Check size and checksum of every file of a run; exit code 1 if one is damaged or missing."""
+    from pipeline.store import verify as room
     from pipeline.store.run import load_run
 
-    found = load_run(run_path)
-    planned = {t.id for t in found.study.trials()}
-    stored = found.table("trials")
-    rows = stored[stored["trial_id"].isin(planned)]
-    counts = rows["status"].value_counts().to_dict()
-    missing = len(planned) - len(rows)
-    print(f"{found.study.study}: {len(rows)} of {len(planned)} trials done, {missing} missing")
-    for name, count in sorted(counts.items()):
-        print(f"  {name}: {count}")
-    if len(stored) > len(rows):
-        print(f"  beside the plan (a search's suggestions, an earlier version): {len(stored) - len(rows)}")
-    failures = rows[rows["status"] != "completed"].sort_values("finished_at").tail(10)
-    for _, row in failures.iterrows():
-        print(f"  {row['trial_id']} {row['status']}: {row['error']}")
+    found_run = load_run(run_path)
+    with found_run.holding() if repair else contextlib.nullcontext():
+        found = room.examine(found_run.files)
+        for line in room.lines(found):
+            print(line)
+        if repair:
+            room.repair(found_run.files, found)
+    if repair and found.damaged:
+        print(f"moved to {found_run.root}/{room.DAMAGED}/; {len(found.lost)} trials will be trained again by")
+        print(f"  {room.command(found_run.files)}")
+    elif found.damaged:
+        print(f"next:   birthday verify {found_run.root} --repair")
+        raise typer.Exit(1)
 
 
 @app.command()

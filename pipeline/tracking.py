@@ -23,10 +23,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from pipeline.store.files import Files
 from pipeline.store.run import Run
-from pipeline.store.tables import Row, Tables
+from pipeline.store.tables import Row
 from pipeline.study import Study
 from pipeline.trial import flatten
 
@@ -59,9 +59,9 @@ class Mirror:
 
     def __init__(self, runs_dir: str, uri: str | None = None) -> None:
         """Mirror to `uri`; by default to `mlflow.db` and `mlartifacts/` in a local `runs_dir`."""
-        runs = Tables(runs_dir)
-        self.uri = uri or (f"sqlite:///{runs.root}/mlflow.db" if runs.local else None)
-        self._artifacts = None if uri else f"{runs.root}/mlartifacts"
+        runs = Files(runs_dir)
+        self.uri = uri or (f"sqlite:///{runs.path}/mlflow.db" if runs.local else None)
+        self._artifacts = None if uri else f"{runs.path}/mlartifacts"
         self._backend: _Backend | None = None
         self._warned = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow-mirror")
@@ -94,7 +94,7 @@ class Mirror:
 
         def action() -> None:
             if self._backend is not None:
-                self._backend.add(study, Tables(root).root, trials, tables)
+                self._backend.add(study, Files(root).path, trials, tables)
 
         self._drain(LONGEST_QUEUE)
         self._later(action)
@@ -176,14 +176,12 @@ class _Backend:
             yield
 
     def catch_up(self, run: Run) -> int:
-        study, root = run.study, run.tables.root
+        study, root = run.study, run.files.path
         parent = self._parent(study, root)
         before = len(parent.trials)
-        # Shard by shard: the images of a large study do not fit into memory together.
-        for shard in run.tables.shards("trials"):
-            trials = _rows(run.tables, "trials", shard)
-            if any(row["trial_id"] not in parent.trials for row in trials):
-                self.add(study, root, trials, {table: _rows(run.tables, table, shard) for table in TABLES})
+        # Some at a time: the images of a large study do not fit into memory together.
+        for tables in run.rows(run.done() - parent.trials, ("trials", *TABLES)):
+            self.add(study, root, tables["trials"], tables)
         return len(parent.trials) - before
 
     def add(
@@ -342,14 +340,6 @@ def _failures() -> tuple[type[Exception], ...]:
 
         failures += (MlflowException, SQLAlchemyError, CommandError)
     return failures
-
-
-def _rows(tables: Tables, table: str, shard: str) -> list[Row]:
-    try:
-        content = tables.read_bytes(f"{table}/{shard}.parquet")
-    except FileNotFoundError:
-        return []
-    return list(pq.read_table(pa.BufferReader(content)).to_pylist())
 
 
 def _milliseconds(moment: Any) -> int | None:

@@ -118,9 +118,9 @@ def render(results: Results) -> dict[str, bytes]:
 def _target(run: Run, out: str | None) -> Path:
     if out is not None and "://" in out:
         raise InputError(f"--out {out}: must be a local folder")
-    if out is None and not run.tables.local:
+    if out is None and not run.files.local:
         raise InputError(f"{run.root}: is not a local folder: say with --out where the report goes")
-    target = Path(out) if out is not None else Path(run.tables.root) / "report"
+    target = Path(out) if out is not None else Path(run.files.path) / "report"
     if target.exists() and not (target.is_dir() and (_is_report(target) or not any(target.iterdir()))):
         raise InputError(f"{target}: exists and is not a report: choose another place with --out")
     return target

@@ -86,8 +86,9 @@ def rows(number: int, status: str = "completed", points: int = 3, metrics: int =
 
 
 def save(run: Run, *numbers: int, status: str = "completed") -> None:
-    for number in numbers:
-        run.save([f"{number:016x}"], rows(number, status))
+    with run.writing():
+        for number in numbers:
+            run.save([f"{number:016x}"], rows(number, status))
 
 
 @pytest.fixture(scope="session")
@@ -268,7 +269,8 @@ def test_a_relative_root_is_the_same_run(runs: Path, run: Run, monkeypatch: pyte
 
 def test_a_shard_of_several_trials(runs: Path, run: Run) -> None:
     both = [rows(0), rows(1)]
-    run.save(["several"], {table: both[0][table] + both[1][table] for table in both[0]})
+    with run.writing():
+        run.save([f"{k:016x}" for k in (0, 1)], {table: both[0][table] + both[1][table] for table in both[0]})
     mirror = Mirror(str(runs))
     assert mirror.catch_up(run) == 2
     _, children = found(mirror)

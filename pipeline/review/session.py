@@ -15,8 +15,6 @@ from pipeline.errors import InputError
 from pipeline.review.candidates import SHARED, Row, key, plain_rows
 from pipeline.review.png import png
 from pipeline.store.run import Run
-from pipeline.store.schemas import SCHEMA_VERSION
-from pipeline.store.tables import encode
 
 LABELS = ("duplicate", "different", "unsure")
 LONGEST_NAME = 60
@@ -58,8 +56,6 @@ class Session:
             return False
         candidate = self._candidates[self._left[0][1]]
         row = {name: candidate[name] for name in SHARED} | {
-            "study": self.run.study_name,
-            "schema_version": SCHEMA_VERSION,
             "rater": self.rater,
             "label": label,
             "position": len(self._rows) + 1,
@@ -97,7 +93,7 @@ class Session:
         return hashlib.sha256(f"{self.rater}\0{k}".encode()).digest()
 
     def _write(self, rows: list[Row]) -> None:
-        self.run.tables.write_bytes(f"labels/{shard(self.rater)}.parquet", encode("labels", rows))
+        self.run.save_labels(shard(self.rater), rows)
         self._rows = rows
 
 
@@ -110,6 +106,6 @@ def rater_name(text: str) -> str:
 
 
 def shard(rater: str) -> str:
-    """The name of a rater's file: readable, and another for each rater."""
+    """The name of a rater's labels: readable, and another for each rater."""
     slug = re.sub(r"[^a-z0-9]+", "-", rater.lower()).strip("-")[:40] or "rater"
-    return f"labels-{slug}-{hashlib.sha256(rater.encode()).hexdigest()[:12]}"
+    return f"{slug}-{hashlib.sha256(rater.encode()).hexdigest()[:12]}"

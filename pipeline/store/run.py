@@ -3,121 +3,228 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import yaml
 
 from pipeline.documents import parse_yaml
 from pipeline.errors import InputError, did_you_mean
+from pipeline.store.files import READING, WRITING, Files
+from pipeline.store.lease import Held, Lease, acquire, current
 from pipeline.store.schemas import SCHEMAS
-from pipeline.store.tables import Row, Tables
+from pipeline.store.shards import Shards
+from pipeline.store.tables import Row, frame
+from pipeline.store.writer import Writer
 from pipeline.study import Study
-from pipeline.trial import content_hash
 
-STUDY_FILE = "study.yaml"
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+STUDY_FILE, SUFFIX = "study.yaml", ".safetensors"
+log = logging.getLogger(__name__)
 
 
 class Run:
-    """What a study left behind. `table(name)` is a pandas frame; everything else is derived from tables."""
+    """What a study left behind. `table(name)` is a pandas frame; everything else is derived from tables.
+
+    root: a directory or any fsspec URL. Making a Run touches nothing, so it may be sent to any process.
+    """
 
     def __init__(self, root: str | Path) -> None:
         self.root = str(root).rstrip("/")
-        self.tables = Tables(self.root)
+        self.files = Files(self.root)
+        self._shards = Shards(self.files)
+        self._writer: Writer | None = None
 
-    @property
-    def study(self) -> Study:
-        """The study as it was last run here, resolved."""
-        try:
-            document = parse_yaml(self.tables.read_bytes(STUDY_FILE).decode())
-        except FileNotFoundError:
-            raise InputError(f"{self.root}: is not a run: it has no {STUDY_FILE}") from None
-        except (yaml.YAMLError, UnicodeDecodeError):
-            raise InputError(f"{self.root}/{STUDY_FILE}: is damaged: not YAML") from None
-        return Study.parse(document, f"{self.root}/{STUDY_FILE}")
-
-    def table(self, name: str) -> pd.DataFrame:
-        """A table's committed rows. Raises InputError for an unknown name or a damaged file."""
-        if name not in SCHEMAS:
-            raise InputError(
-                f"table {name!r}: is not one of {', '.join(SCHEMAS)}{did_you_mean(name, SCHEMAS)}"
-            )
-        return self.tables.read(name)
-
-    def done(self) -> set[str]:
-        """Ids of the trials whose row is in the store, whatever their status."""
-        return set(self.table("trials")["trial_id"])
-
-    def save(self, trials: Sequence[str], tables: Mapping[str, Sequence[Row]]) -> None:
-        """Commit the rows of finished trials, all of them or none."""
-        self.tables.commit(self.study_name, "trials", tables, content_hash(sorted(trials)))
-
-    def save_measurement(self, name: str, tables: Mapping[str, Sequence[Row]]) -> None:
-        """Commit rows measured outside a trial (controls, real images, again), replacing the same name."""
-        self.tables.commit(self.study_name, "measure", tables, name)
-
-    def save_study(self, study: Study) -> None:
-        """Make `study` what this run is about."""
-        self.tables.write_bytes(STUDY_FILE, study.yaml().encode())
-
-    def save_artifact(self, trial_id: str, name: str, content: bytes) -> None:
-        """A trial's file, e.g. its weights."""
-        self.tables.write_bytes(f"artifacts/{trial_id}/{name}", content)
-
-    def artifact(self, trial_id: str, name: str) -> bytes:
-        """A trial's file. Raises FileNotFoundError."""
-        return self.tables.read_bytes(f"artifacts/{trial_id}/{name}")
-
-    def save_embedding(self, key: str, content: bytes) -> None:
-        """A fitted embedding, kept beside this run for all runs there: `RUNS/embeddings/`."""
-        self._beside().write_bytes(f"embeddings/{key}.safetensors", content)
-
-    def embedding(self, key: str) -> bytes:
-        """A fitted embedding. Raises FileNotFoundError."""
-        return self._beside().read_bytes(f"embeddings/{key}.safetensors")
-
-    def save_choice(self, key: str, content: bytes) -> None:
-        """A measured choice of back ends, kept beside this run for all runs there: `RUNS/back_ends/`."""
-        self._beside().write_bytes(f"back_ends/{key}.json", content)
-
-    def choice(self, key: str) -> bytes:
-        """A choice of back ends. Raises FileNotFoundError."""
-        return self._beside().read_bytes(f"back_ends/{key}.json")
-
-    def _beside(self) -> Tables:
-        return Tables(self.root.rpartition("/")[0] or ".")
+    def __reduce__(self) -> tuple[type[Run], tuple[str]]:
+        return Run, (self.root,)
 
     @property
     def study_name(self) -> str:
         """The last part of the root."""
         return self.root.rsplit("/", 1)[-1]
 
+    @property
+    def address(self) -> str:
+        """The root as processes elsewhere may name it: absolute, or a URL."""
+        return self.files.path if self.files.local else self.root
+
+    @property
+    def study(self) -> Study:
+        """The study as it was last run here, resolved."""
+        try:
+            document = parse_yaml(self.files.read(STUDY_FILE).decode())
+        except FileNotFoundError:
+            raise InputError(f"{self.root}: is not a run: it has no {STUDY_FILE}") from None
+        except (yaml.YAMLError, UnicodeDecodeError):
+            raise InputError(f"{self.root}/{STUDY_FILE}: is damaged: not YAML") from None
+        return Study.parse(document, f"{self.root}/{STUDY_FILE}")
+
+    # --- reading -----------------------------------------------------------------------------------------
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """A table's committed rows, each once, in the order of trial ids; all columns or these.
+
+        Raises InputError for an unknown name or a damaged file.
+        """
+        return frame(self.arrow(name, columns))
+
+    def arrow(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """The same as an Arrow table, without pandas."""
+        if name not in SCHEMAS:
+            raise InputError(
+                f"table {name!r}: is not one of {', '.join(SCHEMAS)}{did_you_mean(name, SCHEMAS)}"
+            )
+        return self._shards.read(name, columns)
+
+    def done(self) -> set[str]:
+        """Ids of the trials whose row is in the store, whatever their status; reads no table."""
+        found = self._shards.committed().values()
+        return {trial for manifest in found if manifest.kind == "trials" for trial in manifest.trials}
+
+    def rows(self, trials: Collection[str], tables: Sequence[str]) -> Iterator[dict[str, list[Row]]]:
+        """The rows that were committed with these trials, by table, of at most 64 trials at a time."""
+        return self._shards.rows(trials, tables)
+
+    def players(self, trial_id: str) -> bytes:
+        """A trial's weights: a safetensors file of keys `<player>/<tensor>`, of none if the trial left none.
+
+        Raises FileNotFoundError for a trial that is not here, InputError for weights damaged or missing.
+        """
+        return self._shards.players(trial_id)
+
+    def lease(self) -> Lease | None:
+        """Who writes this run, or did last; `held()` of it says whether they still do."""
+        return current(self.files)
+
+    # --- writing -----------------------------------------------------------------------------------------
+
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the run for writing: refuse a second local writer, sweep away what a killed one left."""
-        if not self.tables.local:
-            self.tables.sweep()
-            yield
-            return
-        try:
-            os.makedirs(self.tables.root, exist_ok=True)
-            lock = open(f"{self.tables.root}/.lock", "w")  # noqa: SIM115 - closed below, held meanwhile
-        except OSError as error:
-            raise InputError(
-                f"{self.root}: the run's directory cannot be written: {error.strerror}"
-            ) from None
-        with lock:
+        """Hold the run for writing, sweep away what a killed writer left, and merge small shards meanwhile.
+
+        While it lasts a store that does not answer is tried for ten minutes. Raises InputError at once if
+        another holds the run, and at the next write if another has taken over.
+        """
+        with self.holding() as held:
+
+            def confirm() -> None:
+                held.look()
+                held.check()
+
+            self._writer = writer = Writer(self.study_name, self._shards, confirm)
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise InputError(
-                    f"{self.root}: another process is writing this run; wait for it or stop it"
-                ) from None
-            self.tables.sweep()
-            yield
+                yield
+                writer.finish()
+            finally:
+                self._writer = None
+                writer.stop()
+
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[Held]:
+        """Hold the run's lease and change nothing."""
+        held = acquire(self.root)
+        self.files.patience, self.files.fence = WRITING, held.check
+        try:
+            yield held
+        finally:
+            self.files.patience, self.files.fence = READING, lambda: None
+            held.release()
+
+    def save(
+        self,
+        trials: Sequence[str],
+        tables: Mapping[str, Iterable[Row]],
+        weights: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """Commit the rows and weights of finished trials, all or none; those that are here already stay.
+
+        weights: by trial a safetensors file of keys `<player>/<tensor>`.
+        """
+        self._writing.trials(trials, tables, weights or {})
+
+    def save_measurement(self, name: str, tables: Mapping[str, Iterable[Row]]) -> None:
+        """Commit rows measured outside a trial (controls, real images, again), replacing the same name."""
+        self._writing.again("measure", name, tables)
+
+    def save_labels(self, name: str, rows: Iterable[Row]) -> None:
+        """Commit a rater's labels, replacing the same name; there may be none any more."""
+        self._writing.again("labels", name, {"labels": rows})
+
+    def save_study(self, study: Study) -> None:
+        """Make `study` what this run is about."""
+        self.files.replace(STUDY_FILE, study.yaml().encode())
+
+    @property
+    def _writing(self) -> Writer:
+        if self._writer is None:
+            raise RuntimeError("rows are committed inside `with run.writing():`")
+        return self._writer
+
+    # --- checkpoints: of trials under way, by whoever trains them ----------------------------------------
+
+    def save_checkpoint(self, key: str, content: bytes) -> bool:
+        """Keep a trial's or cohort's state, replacing the same key.
+
+        False, and nothing is written, where this machine does not see the run or the store does not take it:
+        training goes on without.
+        """
+        if self.files.local and not os.path.isdir(self.files.path):
+            return False
+        try:
+            self.files.replace(_checkpoint(key), content)
+        except InputError as error:
+            log.warning("checkpoint %s is not kept: %s", key, error)
+            return False
+        return True
+
+    def checkpoint(self, key: str) -> bytes | None:
+        """What was kept under a key."""
+        try:
+            return self.files.read(_checkpoint(key))
+        except FileNotFoundError:
+            return None
+
+    def checkpoints(self) -> list[str]:
+        """The keys under which something is kept."""
+        names = (name.rpartition("/")[2] for name in self.files.list("checkpoints"))
+        return sorted(n.removesuffix(SUFFIX) for n in names if n.endswith(SUFFIX))
+
+    def drop_checkpoint(self, key: str) -> None:
+        """Forget what was kept under a key, if anything was."""
+        self.files.remove([_checkpoint(key)])
+
+    # --- beside this run, for all runs there -------------------------------------------------------------
+
+    def save_embedding(self, key: str, content: bytes) -> None:
+        """A fitted embedding: `RUNS/embeddings/`."""
+        self._beside().replace(f"embeddings/{key}{SUFFIX}", content)
+
+    def embedding(self, key: str) -> bytes:
+        """A fitted embedding. Raises FileNotFoundError."""
+        return self._beside().read(f"embeddings/{key}{SUFFIX}")
+
+    def save_choice(self, key: str, content: bytes) -> None:
+        """A measured choice of back ends: `RUNS/back_ends/`."""
+        self._beside().replace(f"back_ends/{key}.json", content)
+
+    def choice(self, key: str) -> bytes:
+        """A choice of back ends. Raises FileNotFoundError."""
+        return self._beside().read(f"back_ends/{key}.json")
+
+    def _beside(self) -> Files:
+        files = Files(self.root.rpartition("/")[0] or ".")
+        files.patience = self.files.patience
+        return files
+
+
+def _checkpoint(key: str) -> str:
+    return f"checkpoints/{key}{SUFFIX}"
 
 
 def load_run(path: str | Path) -> Run:

@@ -1,137 +1,79 @@
-"""Parquet files, written whole and committed in one step.
-
-Rows of one or several trials form a *shard*: the same file name in every table it has rows for. Its commit
-table is written last, so a shard counts exactly when that file is there; what a killed writer left behind is
-never read and is swept away by the next one.
-"""
+"""Rows as Parquet files under the tables' schemas, and Parquet files as one table."""
 
 from __future__ import annotations
 
-import os
-import uuid
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-import fsspec
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.errors import InputError
-from pipeline.store.schemas import KEYS, SCHEMA_VERSION, SCHEMAS
+from pipeline.store.schemas import KEYS, SCHEMAS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Row = Mapping[str, Any]
-# Which table commits a shard, by the first word of its name.
-COMMIT_TABLE = {"trials": "trials", "measure": "collisions", "labels": "labels"}
 
 
-class Tables:
-    """The tables under one root (a directory or any fsspec URL)."""
-
-    def __init__(self, root: str) -> None:
-        self.fs, self.root = fsspec.core.url_to_fs(root)
-        self.local = "file" in ([self.fs.protocol] if isinstance(self.fs.protocol, str) else self.fs.protocol)
-
-    def commit(self, study: str, kind: str, tables: Mapping[str, Iterable[Row]], name: str) -> None:
-        """Write the rows of one shard; `kind` is `trials` or `measure`, `name` is unique to its content."""
-        last = COMMIT_TABLE[kind]
-        for table in sorted(tables, key=lambda t: t == last):
-            rows = [{**row, "study": study, "schema_version": SCHEMA_VERSION} for row in tables[table]]
-            if rows:
-                self.write_bytes(f"{table}/{kind}-{name}.parquet", encode(table, rows))
-
-    def read(self, table: str) -> pd.DataFrame:
-        """All committed rows of a table, each once, in the order of trial ids; typed columns also where it is
-        empty.
-        """
-        schema = SCHEMAS[table]
-        committed = {kind: set(self.shards(last)) for kind, last in COMMIT_TABLE.items()}
-        parts = [
-            self._decode(table, shard)
-            for shard in self.shards(table)
-            if shard in committed[shard.split("-")[0]]
-        ]
-        whole = pa.concat_tables(parts) if parts else schema.empty_table()
-        # By trial, so that the order does not depend on which trials happened to share a shard.
-        rows = whole.to_pandas(types_mapper=_nullable).drop_duplicates(KEYS[table])
-        return rows.sort_values("trial_id", kind="stable", ignore_index=True)
-
-    def _decode(self, table: str, shard: str) -> pa.Table:
-        name = f"{table}/{shard}.parquet"
-        try:
-            return pq.read_table(pa.BufferReader(self.read_bytes(name)), schema=SCHEMAS[table])
-        except (pa.ArrowException, OSError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{self.root}/{name}: is damaged: {reason}") from None
-
-    def shards(self, table: str) -> list[str]:
-        """The names of a table's files, committed or not."""
-        folder = f"{self.root}/{table}"
-        if not self.fs.isdir(folder):
-            return []
-        names = (path.rsplit("/", 1)[-1] for path in self.fs.ls(folder, detail=False))
-        return sorted(
-            n.removesuffix(".parquet")
-            for n in names
-            if n.endswith(".parquet") and n.split("-")[0] in COMMIT_TABLE
-        )
-
-    def sweep(self) -> int:
-        """Remove what a killed writer left: uncommitted shards and temporary files. Returns how many."""
-        committed = {kind: set(self.shards(last)) for kind, last in COMMIT_TABLE.items()}
-        stale = [
-            f"{self.root}/{table}/{shard}.parquet"
-            for table in SCHEMAS
-            for shard in self.shards(table)
-            if shard not in committed[shard.split("-")[0]]
-        ]
-        if self.local and self.fs.isdir(self.root):
-            stale += [p for p in self.fs.find(self.root) if p.rsplit("/", 1)[-1].startswith(".writing-")]
-        for path in stale:
-            self.fs.rm_file(path)
-        return len(stale)
-
-    def read_bytes(self, name: str) -> bytes:
-        """A file under the root, whole. Raises FileNotFoundError."""
-        return bytes(self.fs.cat_file(f"{self.root}/{name}"))
-
-    def write_bytes(self, name: str, content: bytes) -> None:
-        """Put a file under the root whole or not at all: locally by rename, on object stores by one PUT."""
-        path = f"{self.root}/{name}"
-        if not self.local:
-            self.fs.pipe_file(path, content)
-            return
-        folder = os.path.dirname(path)
-        temporary = f"{folder}/.writing-{uuid.uuid4().hex}"
-        try:
-            os.makedirs(folder, exist_ok=True)
-            with open(temporary, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException as error:
-            if os.path.exists(temporary):
-                os.unlink(temporary)
-            if isinstance(error, OSError):
-                raise InputError(f"{path}: cannot be written: {error.strerror}") from None
-            raise
-
-
-def encode(table: str, rows: list[dict[str, Any]]) -> bytes:
-    """Rows as a Parquet file under the table's schema; an unknown column is an error, an absent one null."""
+def typed(table: str, rows: Iterable[Row]) -> pa.Table:
+    """Rows under the table's schema, each key once; an unknown column is an error, an absent one null."""
     schema = SCHEMAS[table]
+    unique: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        unique.setdefault(tuple(row.get(key) for key in KEYS[table]), row)
+    rows = list(unique.values())
     unknown = set().union(*rows) - set(schema.names)
     if unknown:
         raise KeyError(f"table {table!r} has no column {sorted(unknown)}")
     columns = [
         pa.array([row.get(name) for row in rows], type=schema.field(name).type) for name in schema.names
     ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def encode(table: pa.Table) -> bytes:
+    """A Parquet file whose pages carry checksums, for whoever reads it without its manifest."""
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_arrays(columns, schema=schema), sink, compression="zstd")
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     return bytes(sink.getvalue())
 
 
-def _nullable(kind: pa.DataType) -> Any:
-    # A count that may be missing must not turn into a float: 2**53 + 1 pairs would change.
-    return pd.Int64Dtype() if kind == pa.int64() else None
+def decode(table: str, content: bytes, columns: Sequence[str] | None = None) -> pa.Table:
+    """A Parquet file's rows. Raises pa.ArrowException or OSError if it is none."""
+    return pq.read_table(
+        pa.BufferReader(content), schema=SCHEMAS[table], columns=columns, page_checksum_verification=True
+    )
+
+
+def together(table: str, parts: list[pa.Table], overlapping: bool) -> pa.Table:
+    """All rows in the order of trial ids; `overlapping`: of rows with one key only the first."""
+    whole = pa.concat_tables(parts)
+    if overlapping:
+        again = frame(whole.select(KEYS[table])).duplicated()
+        whole = whole.filter(pa.array(~again.to_numpy()))
+    return by_trial(whole)
+
+
+def by_trial(table: pa.Table) -> pa.Table:
+    """Sorted by trial, rows of one trial as they were: no matter which trials happened to share a file."""
+    ids = pc.dictionary_encode(table["trial_id"].combine_chunks())
+    ranks = pc.rank(ids.dictionary, tiebreaker="dense").take(ids.indices)
+    if pc.all(pc.less_equal(ranks[:-1], ranks[1:])).as_py() is not False:
+        return table
+    return table.take(pc.sort_indices(ranks))
+
+
+def of_trials(table: pa.Table, trials: Collection[str]) -> pa.Table:
+    """The rows of these trials."""
+    return table.filter(pc.is_in(table["trial_id"], pa.array(list(trials), pa.string())))
+
+
+def frame(table: pa.Table) -> pd.DataFrame:
+    """As pandas, counts as Int64: one that may be missing must not turn into a float, or 2**53 + 1 pairs
+    would change.
+    """
+    import pandas as pd
+
+    return table.to_pandas(types_mapper=lambda kind: pd.Int64Dtype() if kind == pa.int64() else None)

@@ -13,7 +13,6 @@ from pipeline import InputError, run
 from pipeline.engine.execute import measure
 from pipeline.store.run import Run
 from pipeline.store.schemas import SCHEMAS
-from pipeline.store.tables import encode
 from tests.engine.tools import TINY, study
 
 ONE = ["vary.discriminator.width=[4]", "vary.seed=[0]", "measure.review_pairs=6", "measure.tau_ladder=[]"]
@@ -26,7 +25,8 @@ def judge(found: Run, tau: float) -> None:
     rows = rows.assign(rater="ann", label=near, position=range(len(rows)), seconds=1.0)
     rows["labelled_at"] = pd.Timestamp("2026-01-01", tz="UTC")
     records = rows[[name for name in SCHEMAS["labels"].names if name in rows]].to_dict("records")
-    found.tables.write_bytes("labels/labels-ann.parquet", encode("labels", records))
+    with found.writing():
+        found.save_labels("ann", records)
 
 
 def test_tau_is_where_people_stop_seeing_duplicates(runs: Path) -> None:

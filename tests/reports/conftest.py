@@ -25,7 +25,7 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Run:
     source = synthetic.ruler("pixels") | {"trial_id": "real", "source": "real"}
     rows = laws.label_rows(laws.Law(1000.0), 597, np.random.default_rng(0))
     with run.writing():
-        run.tables.commit(run.study_name, "labels", {"labels": [source | row for row in rows]}, "both")
+        run.save_labels("both", [source | row for row in rows])
     return run
 
 

@@ -22,7 +22,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     source = synthetic.ruler("pixels") | {"trial_id": "real", "source": "real"}
     rows = [source | row for row in laws.label_rows(Law(1000.0), 597, np.random.default_rng(0), drawn=60)]
     with run.writing():
-        run.tables.commit(run.study_name, "labels", {"labels": rows}, "both")
+        run.save_labels("both", rows)
     return read(run)
 
 
@@ -71,7 +71,7 @@ def test_too_few_labels_say_why(tmp_path: Path) -> None:
     source = synthetic.ruler("pixels") | {"trial_id": "real", "source": "real"}
     rows = [source | row for row in laws.label_rows(Law(1000.0), 597, np.random.default_rng(0), drawn=1)]
     with run.writing():
-        run.tables.commit(run.study_name, "labels", {"labels": rows}, "few")
+        run.save_labels("few", rows)
     found = read(run)
     [one] = judged.judged(found)
     [row] = judged_support.support(found, one).rows

@@ -67,7 +67,8 @@ def test_counts_of_trials_are_listed_beside_published_ones(tmp_path: Path) -> No
         "source": "conditional",
         "parameter": 2.0,
     }
-    run.save_measurement("more", {"modes": rows, "collisions": [given]})
+    with run.writing():
+        run.save_measurement("more", {"modes": rows, "collisions": [given]})
     results = read(run)
     real, hinge = modes.listing(results).rows
     assert real[:2] == ["gaussian_ring", "held-out samples"]

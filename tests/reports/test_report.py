@@ -242,8 +242,8 @@ def test_a_run_at_a_url_needs_a_place(tmp_path: Path) -> None:
     local = synthetic.write(tmp_path, synthetic.study(vary={}, hypotheses=[]))
     remote = Run("memory://published/synthetic")
     for path in Path(local.root).rglob("*"):
-        if path.is_file() and path.name != ".lock":
-            remote.tables.write_bytes(str(path.relative_to(local.root)), path.read_bytes())
+        if path.is_file():
+            remote.files.replace(str(path.relative_to(local.root)), path.read_bytes())
     with pytest.raises(InputError, match="--out"):
         reports.build(remote.root)
     folder = reports.build(remote.root, str(tmp_path / "deep/er/report"))

@@ -29,7 +29,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
         | synthetic.collision_row(large, 50.0, 4000, rng)
         | {"tau_rule": "fixed(2.0)"},
     ]
-    run.save_measurement("again", {"collisions": rows})
+    with run.writing():
+        run.save_measurement("again", {"collisions": rows})
     smaller = synthetic.study(vary={"discriminator.width": [2, 4], "seed": {"count": 3}}, hypotheses=[])
     run.save_study(smaller)
     return read(run)

@@ -116,7 +116,8 @@ def test_the_gate_is_that_of_the_embedding(tmp_path: Path) -> None:
         synthetic.ruler("pixels") | {"trial_id": t.id, "source": "generated"} | synthetic.quality_row(0.8)
         for t in study.trials()
     ]
-    run.save_measurement("again", {"quality": good, "collisions": [rows_of_no_one()]})
+    with run.writing():
+        run.save_measurement("again", {"quality": good, "collisions": [rows_of_no_one()]})
     found = read(run)
     one = robustness(decide(study.hypotheses[0], study, found.completed), found)
     # Under classifier no trial's quality is known, so nothing can be supported there.

@@ -34,7 +34,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
         rows.append(
             synthetic.ruler(embedding) | source | row | {"n2_low": low, "n2_high": high, "n2_true": 100.0}
         )
-    run.save_measurement("planted", {"collisions": rows})
+    with run.writing():
+        run.save_measurement("planted", {"collisions": rows})
     return read(run)
 
 

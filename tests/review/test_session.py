@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,11 @@ from tests.review.runs import candidate, write
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
-    return load_run(write(tmp_path))
+def run(tmp_path: Path) -> Iterator[Run]:
+    """A run held for writing, as the server holds it."""
+    run = load_run(write(tmp_path))
+    with run.writing():
+        yield run
 
 
 def session(run: Run, rater: str) -> Session:
@@ -76,19 +80,19 @@ def test_a_label_is_its_candidate_s_row(run: Run) -> None:
     assert abs((pd.Timestamp.now("UTC") - row["labelled_at"]).total_seconds()) < 30
 
 
-def test_every_pair_is_judged_once_and_a_restart_goes_on(run: Run) -> None:
+def test_every_pair_is_judged_once_and_a_restart_goes_on(run: Run, tmp_path: Path) -> None:
     whole = judge_all(session(run, "Ada"))
     assert sorted(k for k, _ in whole) == list(range(30))
-    other = Run(run.root)  # the same rater's order again, stopped in the middle
-    for path in Path(run.root, "labels").iterdir():
-        path.unlink()
-    first = session(other, "Ada")
+    other = load_run(write(tmp_path / "again"))  # the same rater's order, stopped in the middle
     seen = []
-    for _ in range(11):
-        state = first.state()
-        seen.append(shown(state))
-        first.judge(state["pair"]["id"], "unsure")
-    seen += judge_all(session(other, "Ada"))
+    with other.writing():
+        first = session(other, "Ada")
+        for _ in range(11):
+            state = first.state()
+            seen.append(shown(state))
+            first.judge(state["pair"]["id"], "unsure")
+    with other.writing():
+        seen += judge_all(session(other, "Ada"))
     assert seen == whole
     labels = other.table("labels").sort_values("position")
     assert labels["position"].tolist() == list(range(1, 31))
@@ -111,8 +115,7 @@ def test_each_rater_has_another_order_and_sides_are_balanced(run: Run) -> None:
 
 def test_pairs_drawn_later_do_not_move_the_order(run: Run) -> None:
     before = judge_all(session(run, "Ada"))
-    for path in Path(run.root, "labels").iterdir():
-        path.unlink()
+    run.save_labels(shard("Ada"), [])
     rng = np.random.default_rng(9)
     rows = [candidate(rng, k) for k in range(30, 45)]
     run.save_measurement("more", {"collisions": [{"trial_id": "real", "source": "real"}], "candidates": rows})
@@ -159,7 +162,7 @@ def test_a_label_that_cannot_be_written_is_not_given(run: Run, monkeypatch: pyte
     s = session(run, "Ada")
     state = s.state()
     with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        patch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         with pytest.raises(InputError, match="cannot be written: No space left on device"):
             s.judge(state["pair"]["id"], "duplicate")
     again = s.state()
@@ -185,7 +188,10 @@ def test_runs_without_pairs_to_see_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no candidate pairs to judge: measure it with candidates first"):
         candidates(run)
     bare = candidate(np.random.default_rng(0), 0) | {"first_image": None}
-    run.save_measurement("a", {"collisions": [{"trial_id": "real", "source": "real"}], "candidates": [bare]})
+    with run.writing():
+        run.save_measurement(
+            "a", {"collisions": [{"trial_id": "real", "source": "real"}], "candidates": [bare]}
+        )
     with pytest.raises(InputError, match="have no images"):
         candidates(run)
 
@@ -196,7 +202,7 @@ def test_names_of_raters() -> None:
     for bad in ("", "  ", "x" * 61, "a\x00b", "\u202eadA"):
         with pytest.raises(InputError, match="1 to 60 printable characters"):
             rater_name(bad)
-    assert shard("Ada Lovelace").startswith("labels-ada-lovelace-")
+    assert shard("Ada Lovelace").startswith("ada-lovelace-")
     names = ["Ada", "ada", "ADA ", "../../etc", "李", "伟", "-", "x" * 60, "x" * 59]
     assert len({shard(name) for name in names}) == len(names)
     assert all(set(shard(n)) <= set("abcdefghijklmnopqrstuvwxyz0123456789-") for n in names)

@@ -21,12 +21,12 @@ from ray.exceptions import (
     TaskCancelledError,
 )
 
+from pipeline.engine import ray_autoscaler
 from pipeline.engine.engines import Done, Task
 from pipeline.engine.ray_cluster import (
     check_feasible,
     free_now,
     nodes_now,
-    nodes_to_come,
     slots,
     this_node_leaves,
     wanted,
@@ -67,11 +67,13 @@ class RayEngine:
         if self._started:
             _connect(address)
         try:
-            check_feasible(self.request, [*nodes_now(), *nodes_to_come()], self.where)
+            self._check()
         except InputError:
             self.close()
             raise
         self._slots, self._counted = slots(self.request, nodes_now()), time.monotonic()
+        if not self._slots:
+            log.warning("%s has no node for a trial yet; waiting for its autoscaler", self.where)
 
     def slots(self) -> int:
         if time.monotonic() - self._counted > RECOUNT:
@@ -97,6 +99,8 @@ class RayEngine:
             if finished:
                 heard = time.monotonic()
                 yield finished  # the next tasks wait in the queue meanwhile
+            elif not self._slots and ray_autoscaler.refuses(self.request):
+                check_feasible(self.request, nodes_now(), f"{self.where}, even with its autoscaler,")
             elif time.monotonic() - heard > PATIENCE:
                 heard = time.monotonic()
                 self._look_for_a_stall(len(flight))
@@ -110,9 +114,17 @@ class RayEngine:
     def _window(self) -> int:
         return self.slots() + max(QUEUED, self.slots())
 
+    def _check(self) -> None:
+        """Raises InputError if no task could ever start, as far as anybody knows."""
+        try:
+            check_feasible(self.request, nodes_now(), self.where)
+        except InputError:
+            if not ray_autoscaler.grows():
+                raise
+
     def _look_for_a_stall(self, waiting: int) -> None:
         """Say that resources are idle while tasks wait. Raises InputError if none can ever be placed."""
-        check_feasible(self.request, [*nodes_now(), *nodes_to_come()], self.where)
+        self._check()
         idle = slots(self.request, free_now())
         if idle:
             log.warning(

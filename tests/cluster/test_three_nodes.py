@@ -20,7 +20,7 @@ from tests.cluster.conftest import (
 )
 from tests.engine.tools import TINY, Command, assert_same, wait_for
 
-CHANGES = ("base.training.steps=300", "vary.seed.count=5", "resources.back_end=reference")
+CHANGES = ("base.training.steps=250", "vary.seed.count=5", "resources.back_end=reference")
 
 
 @pytest.fixture
@@ -63,7 +63,8 @@ def test_nodes_come_and_go(
         assert said.code == 0, said
         assert alive_nodes(head) == 3
         assert {"stays", "late"} <= busy(head, "FINISHED")
-        assert "leaves" in busy(head, "FAILED")
+        if leave is RayNode.kill:  # a worker that is told keeps its state and returns
+            assert "leaves" in busy(head, "FAILED")
         tasks = ask(head, "tasks?detail=1&limit=1000")
         assert not [task for task in tasks if "GPU" in (task["required_resources"] or {})]
     finally:

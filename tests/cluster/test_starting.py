@@ -68,6 +68,6 @@ def test_what_no_node_to_come_could_carry_is_one_line(growing: RunningHead, tmp_
 def test_an_autoscaler_starts_workers(growing: RunningHead, tmp_path: Path) -> None:
     said = run_there(growing, tmp_path)
     assert said.code == 0, said
-    assert "has no node for a trial yet; waiting for its autoscaler" in said.err
+    assert "has no node for a trial; waiting for its autoscaler" in said.err
     assert len(load_run(tmp_path / "tiny").done()) == 4
     assert alive_nodes(growing) > 1

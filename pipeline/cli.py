@@ -364,7 +364,7 @@ def submit(
     options = ["--limit", str(limit)] if limit else []
     options += ["--data-root", str(data_root)] if data_root else []
     options += [] if mlflow else ["--no-mlflow"]
-    with _watching():
+    with _watching("a job that was started goes on; `birthday stop` would end it"):
         job = send(
             study_file,
             address,

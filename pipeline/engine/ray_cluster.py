@@ -1,4 +1,4 @@
-"""What a Ray cluster has and could ever have: its nodes, and those that its autoscaler may start."""
+"""What a Ray cluster has: its nodes, what fits on them, and what is free."""
 
 from __future__ import annotations
 
@@ -47,13 +47,6 @@ def nodes_now() -> list[Amounts]:
     leaving = state.get_draining_nodes()
     nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     return [node["Resources"] for node in nodes if node["Alive"] and node["NodeID"] not in leaving]
-
-
-def nodes_to_come() -> list[Amounts]:
-    """All resources of each kind of node that the autoscaler may start, as far as it has told."""
-    config = state.get_cluster_config()
-    groups = config.node_group_configs if config else []
-    return [dict(group.resources) for group in groups if group.max_count]
 
 
 def free_now() -> list[Amounts]:

@@ -21,12 +21,12 @@ from ray.exceptions import (
     TaskCancelledError,
 )
 
+from pipeline.engine import ray_autoscaler
 from pipeline.engine.engines import Done, Task
 from pipeline.engine.ray_cluster import (
     check_feasible,
     free_now,
     nodes_now,
-    nodes_to_come,
     slots,
     this_node_leaves,
     wanted,
@@ -44,6 +44,8 @@ QUEUED = 32
 RECOUNT = 5.0
 # Seconds without a finished task after which the driver looks whether tasks can still be placed.
 PATIENCE = 600.0
+# Seconds for which an autoscaler must refuse: a machine on its way out may be the one too many.
+REFUSED = 20.0
 # Seconds that tasks get to keep their state when the driver is asked to end; a stopped job has 60.
 GRACE = 45.0
 # Nodes that a task may lose before that counts as the task's fault: spot machines come and go.
@@ -67,11 +69,12 @@ class RayEngine:
         if self._started:
             _connect(address)
         try:
-            check_feasible(self.request, [*nodes_now(), *nodes_to_come()], self.where)
+            self._check()
         except InputError:
             self.close()
             raise
         self._slots, self._counted = slots(self.request, nodes_now()), time.monotonic()
+        self._refused: float | None = None  # since when the autoscaler has said no
 
     def slots(self) -> int:
         if time.monotonic() - self._counted > RECOUNT:
@@ -95,9 +98,11 @@ class RayEngine:
                 return
             finished = flight.landed(1.0)
             if finished:
-                heard = time.monotonic()
+                heard, self._refused = time.monotonic(), None
                 yield finished  # the next tasks wait in the queue meanwhile
-            elif time.monotonic() - heard > PATIENCE:
+                continue
+            self._heed_refusal()
+            if time.monotonic() - heard > PATIENCE:
                 heard = time.monotonic()
                 self._look_for_a_stall(len(flight))
         if finished := flight.recalled():
@@ -110,9 +115,28 @@ class RayEngine:
     def _window(self) -> int:
         return self.slots() + max(QUEUED, self.slots())
 
+    def _check(self) -> None:
+        """Raises InputError if no task could ever start, as far as anybody knows."""
+        try:
+            check_feasible(self.request, nodes_now(), self.where)
+        except InputError:
+            if not ray_autoscaler.grows():
+                raise
+            log.warning("%s has no node for a trial; waiting for its autoscaler", self.where)
+
+    def _heed_refusal(self) -> None:
+        """Raises InputError if no node could carry a task and the autoscaler goes on saying it has none."""
+        now = time.monotonic()
+        if self._slots or not ray_autoscaler.refuses(self.request):
+            self._refused = None
+        elif self._refused is None:
+            self._refused = now
+        elif now - self._refused > REFUSED:
+            check_feasible(self.request, nodes_now(), f"{self.where}, even with its autoscaler,")
+
     def _look_for_a_stall(self, waiting: int) -> None:
         """Say that resources are idle while tasks wait. Raises InputError if none can ever be placed."""
-        check_feasible(self.request, [*nodes_now(), *nodes_to_come()], self.where)
+        self._check()
         idle = slots(self.request, free_now())
         if idle:
             log.warning(

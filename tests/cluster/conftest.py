@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import shutil
@@ -17,14 +18,28 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+import ray
+import yaml
 from moto.server import ThreadedMotoServer
+from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID
+from ray.util import get_node_ip_address
 from s3fs import S3FileSystem
 
 from tests.engine.tools import descendants, end
 
 TOKEN = "0123456789abcdef" * 4
+# What `ray up` sets on a head that scales, and what the nodes on this machine need.
+AUTOSCALED = {
+    "RAY_enable_autoscaler_v2": "1",
+    "RAY_CLOUD_INSTANCE_ID": FAKE_HEAD_NODE_ID,
+    "RAY_NODE_TYPE_NAME": "ray.head.default",
+    "RAY_OVERRIDE_NODE_ID_FOR_TESTING": FAKE_HEAD_NODE_ID,
+    "RAY_FAKE_CLUSTER": "1",
+    "AUTOSCALER_UPDATE_INTERVAL_S": "1",
+}
 # A node that died without a word is given up after these, and not after Ray's 14 s.
 QUICK_DEATHS = {"RAY_health_check_period_ms": "500", "RAY_health_check_failure_threshold": "4"}
 
@@ -75,8 +90,11 @@ def free_ports(count: int) -> list[int]:
             listener.close()
 
 
-def start_head(cpus: int = 2, **variables: str) -> RunningHead:
-    """A head that answers; its jobs, and its nodes, see `variables` beside this process's environment."""
+def start_head(cpus: int = 2, workers: int = 0, **variables: str) -> RunningHead:
+    """A head that answers; its jobs, and its nodes, see `variables` beside this process's environment.
+
+    workers: nodes of one CPU that its autoscaler may start; such a head is to be killed, not terminated.
+    """
     folder = _folder()
     token_file = folder / "token"
     token_file.write_text(TOKEN)
@@ -95,8 +113,13 @@ def start_head(cpus: int = 2, **variables: str) -> RunningHead:
         f"--port={gcs}",
         f"--dashboard-port={dashboard}",
         f"--ray-client-server-port={client}",
+        f"--num-cpus={cpus}",
     ]
-    process = _ray_start(folder, environment, *options, f"--num-cpus={cpus}")
+    if workers:
+        options.append(f"--autoscaling-config={folder}/autoscaling.json")
+        (folder / "autoscaling.json").write_text(json.dumps(_autoscaling(gcs, workers)))
+        environment |= AUTOSCALED
+    process = _ray_start(folder, environment, *options)
     head = RunningHead(process, folder, f"http://127.0.0.1:{dashboard}", gcs, token_file, environment)
     _wait(head)
     return head
@@ -107,6 +130,46 @@ def start_node(head: RunningHead, *options: str, cpus: int = 1) -> RayNode:
     folder = _folder()
     options = (f"--address=127.0.0.1:{head.gcs_port}", f"--num-cpus={cpus}", *options)
     return RayNode(_ray_start(folder, head.environment, *options), folder)
+
+
+def ask(head: RunningHead, path: str) -> list[dict[str, Any]]:
+    """What the head's state API lists, e.g. at `nodes` or `tasks?detail=1`."""
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    request = urllib.request.Request(f"{head.address}/api/v0/{path}", headers=headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return list(json.load(answer)["data"]["result"]["result"])
+
+
+def alive_nodes(head: RunningHead) -> int:
+    """How many nodes the head counts, itself among them."""
+    return sum(node["state"] == "ALIVE" for node in ask(head, "nodes"))
+
+
+def _autoscaling(gcs_port: int, workers: int) -> dict[str, Any]:
+    """What Ray's autoscaler reads, with Ray's provider of nodes that are processes on this machine."""
+    defaults = Path(ray.__file__).parent / "autoscaler" / "local" / "defaults.yaml"
+    provider = {
+        "type": "external",
+        "module": "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider",
+        "gcs_address": f"{get_node_ip_address()}:{gcs_port}",
+        "head_node_id": FAKE_HEAD_NODE_ID,
+        "launch_multiple": True,
+        "use_node_id_as_ip": True,
+        "disable_node_updaters": True,
+        "disable_launch_config_check": True,
+    }
+    worker = {"resources": {"CPU": 1, "object_store_memory": 80 * 2**20}, "node_config": {}, "min_workers": 0}
+    kinds = {
+        "ray.head.default": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0},
+        "worker": {**worker, "max_workers": workers},
+    }
+    return {
+        **yaml.safe_load(defaults.read_text()),
+        "provider": provider,
+        "head_node_type": "ray.head.default",
+        "available_node_types": kinds,
+        "max_workers": workers,
+    }
 
 
 def _folder() -> Path:

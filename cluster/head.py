@@ -1,37 +1,51 @@
-"""A Ray head as seen from outside: does it answer, does it let us in, can it run the pipeline."""
+"""A Ray head as seen from outside: does it answer, does it let us in, what does it run."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import os
+import platform
 import socket
 import sys
 import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from pathlib import Path
+from importlib.metadata import version
 from typing import Any
 
 from pipeline.errors import InputError
+from pipeline.ray_token import read_token, refused
 
 PROBE_SECONDS = 4.0
-OLDEST_RAY = (2, 52)
-PYTHONS = ((3, 11), (3, 14))  # from the first, up to but without the second
 
 
 @dataclass(frozen=True)
 class Head:
-    """A dashboard that answered. `headers` let requests through its token authentication."""
+    """A dashboard that answered. `headers` let requests through its token authentication.
+
+    versions: what the cluster runs, by name (`Ray`, `Python`), as far as it tells.
+    """
 
     url: str
     headers: dict[str, str]
     is_this_machine: bool
+    versions: dict[str, str]
 
     def python(self) -> str:
         """The interpreter for a job there: this one where it exists, else what is on the head's PATH."""
         return sys.executable if self.is_this_machine else "python"
+
+    def check_versions(self) -> None:
+        """Raises InputError unless this process has the cluster's Ray and Python, up to their patches."""
+        for name, ours in (("Ray", version("ray")), ("Python", platform.python_version())):
+            theirs = self.versions.get(name, ours)
+            if _minor(theirs) != _minor(ours):
+                wanted = ".".join(_minor(theirs))
+                raise InputError(
+                    f"--address {self.url}: the cluster runs {name} {theirs} and this is {name} {ours}; "
+                    f"install {name} {wanted} here, or the cluster with {name} {'.'.join(_minor(ours))}"
+                )
 
 
 def find_head(address: str) -> Head:
@@ -40,43 +54,26 @@ def find_head(address: str) -> Head:
     if not url.startswith(("http://", "https://")) or address == "auto":
         raise InputError(f"--address {address}: must be the dashboard of a Ray head, e.g. http://HEAD:8265")
     headers: dict[str, str] = {}
-    status, version = _get(address, f"{url}/api/version", headers)
+    status, answer = _get(address, f"{url}/api/version", headers)
     if status == 401:
         # Only now: the token is for this cluster, and not for whatever else an address may lead to.
         headers = {"authorization": f"Bearer {read_token(address)}"}
-        status, version = _get(address, f"{url}/api/version", headers)
+        status, answer = _get(address, f"{url}/api/version", headers)
         if status in (401, 403):
-            raise InputError(
-                f"--address {address}: the cluster refuses the token; "
-                "set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH to the one its head was started with"
-            )
-    if status != 200 or "ray_version" not in version:
+            raise refused(address)
+    if status != 200 or "ray_version" not in answer:
         raise InputError(
             f"--address {address}: is not a Ray dashboard (HTTP {status}); its port is 8265 by default"
         )
     _, metadata = _get(address, f"{url}/api/v0/cluster_metadata", headers)
-    _check_versions(address, str(version["ray_version"]), str(_inside(metadata, "data", "pythonVersion")))
+    versions = {"Ray": answer["ray_version"], "Python": _inside(metadata, "data", "pythonVersion")}
     nodes = _nodes(address, url, headers)
-    return Head(url, headers, any(n["is_head_node"] and _is_own(n["node_ip"]) for n in nodes))
-
-
-def read_token(address: str) -> str:
-    """The token where Ray looks for it, in Ray's order. Raises InputError if there is none."""
-    token = os.environ.get("RAY_AUTH_TOKEN", "").strip()
-    if token:
-        return token
-    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
-    path = Path(named) if named else Path.home() / ".ray" / "auth_token"
-    try:
-        token = path.read_text().strip()
-    except OSError:
-        token = ""
-    if not token:
-        raise InputError(
-            f"--address {address}: the cluster asks for a token and {path} holds none; "
-            "put it there, or set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH"
-        )
-    return token
+    return Head(
+        url,
+        headers,
+        any(n["is_head_node"] and _is_own(n["node_ip"]) for n in nodes),
+        {name: found for name, found in versions.items() if isinstance(found, str) and found},
+    )
 
 
 def _nodes(address: str, url: str, headers: dict[str, str]) -> list[dict[str, Any]]:
@@ -124,23 +121,8 @@ def _get(address: str, url: str, headers: dict[str, str]) -> tuple[int, dict[str
     return status, document if isinstance(document, dict) else {}
 
 
-def _check_versions(address: str, ray: str, python: str) -> None:
-    """A cluster older than the pipeline needs would fail every trial; unreadable versions pass."""
-    if (found := _numbers(ray)) and found < OLDEST_RAY:
-        raise InputError(
-            f"--address {address}: runs Ray {ray}; must be {'.'.join(map(str, OLDEST_RAY))} or newer"
-        )
-    if (found := _numbers(python)) and not PYTHONS[0] <= found < PYTHONS[1]:
-        raise InputError(f"--address {address}: runs Python {python}; must be 3.11, 3.12 or 3.13")
-
-
-def _numbers(version: str) -> tuple[int, int] | None:
-    parts = version.split(".")
-    return (
-        (int(parts[0]), int(parts[1]))
-        if len(parts) > 1 and parts[0].isdigit() and parts[1].isdigit()
-        else None
-    )
+def _minor(version: str) -> list[str]:
+    return version.split(".")[:2]
 
 
 def _inside(document: Any, *keys: str) -> Any:

@@ -85,7 +85,7 @@ def search(
         while (ended := _ended(tuner)) < wanted:
             if len(tuner.trials) >= 3 * wanted:
                 break  # most suggestions fail: the report of failures is worth more than further ones
-            asked = [tuner.ask(_space(options)) for _ in range(min(worker.slots, wanted - ended))]
+            asked = [tuner.ask(_space(options)) for _ in range(min(worker.slots(), wanted - ended))]
             _evaluate(asked, tuner, study, bench, worker, target)
         suggestions = [Suggestion(t.number, t.state.name.lower(), t.value, t.params) for t in tuner.trials]
         if not any(t.state == TrialState.COMPLETE for t in tuner.trials):

@@ -125,7 +125,8 @@ class Mirror:
             if not self._warned:
                 self._warned = True
                 reason = " ".join(str(error).split()).partition(" [SQL")[0][:200]
-                log.warning("MLflow mirror stopped, the study goes on: %s: %s", self.uri, reason)
+                where = self.uri or "MLFLOW_TRACKING_URI is not set"
+                log.warning("MLflow mirror stopped, the study goes on: %s: %s", where, reason)
             return otherwise
 
     def _connect(self) -> None:

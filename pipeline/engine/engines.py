@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from pipeline.engine.stopping import stop_asked
+
 T = TypeVar("T")
 
 
@@ -32,15 +34,21 @@ class Done(NamedTuple):
 
 
 class Engine(Protocol):
-    """Executes tasks, `slots` of them at a time; which one does changes no number."""
+    """Executes tasks, `slots()` of them at a time; which one does changes no number."""
 
-    slots: int
+    def slots(self) -> int:
+        """Tasks that run at once, now."""
 
     def share(self, value: T) -> Any:
-        """Make a large value available to every task, sending it to each worker once."""
+        """Make a large value available to every task, sending it to each machine once."""
 
     def run(self, function: Callable[..., Any], tasks: Iterable[Task]) -> Iterator[list[Done]]:
-        """Call function(shared, *arguments) for each task; yields what has finished, in whatever order."""
+        """Call function(shared, *arguments) for each task; yields what has finished, in whatever order.
+
+        tasks: asked for more after each yield, also if it had none before. Once this process has been asked
+        to end (`stop_asked`), tasks in flight are asked too, what they still give is yielded, and the rest is
+        left.
+        """
 
     def close(self) -> None:
         """Free what the engine holds."""
@@ -49,7 +57,8 @@ class Engine(Protocol):
 class Inline:
     """Runs tasks one after another in this process: debugging, tests, machines without Ray."""
 
-    slots = 1
+    def slots(self) -> int:
+        return 1
 
     def share(self, value: T) -> T:
         return value
@@ -57,6 +66,8 @@ class Inline:
     def run(self, function: Callable[..., Any], tasks: Iterable[Task]) -> Iterator[list[Done]]:
         for task in tasks:
             yield [Done(task, function(task.shared, *task.arguments))]
+            if stop_asked():
+                return
 
     def close(self) -> None:
         pass

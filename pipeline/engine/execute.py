@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,18 +11,28 @@ from typing import NamedTuple
 
 import torch
 
-from pipeline.engine.cohorts import Cohort, packed, shape_key
+from pipeline.engine.cohorts import Backlog, Cohort, Shape, by_shape, packed, shape_key
 from pipeline.engine.control_subjects import subject_id
 from pipeline.engine.cost import predicted_seconds
 from pipeline.engine.embedders import fitted
 from pipeline.engine.engines import ATTEMPTS, Engine, Inline, Task
 from pipeline.engine.measure import Rows
 from pipeline.engine.mode_counter import mode_counter
+from pipeline.engine.pace import Pace
 from pipeline.engine.plan import commit, data_key, load_data
 from pipeline.engine.ray_settings import settle
+from pipeline.engine.resume import nothing_left, under_way
 from pipeline.engine.ruler import rulers
-from pipeline.engine.tuning import Shape, Tuned, choice_of, choices
-from pipeline.engine.work import Context, Finished, lost, measure_trial, run_cohort
+from pipeline.engine.stopping import stoppable
+from pipeline.engine.tuning import Tuned, choice_of, choices
+from pipeline.engine.work import (
+    Context,
+    Finished,
+    device_of,
+    lost,
+    measure_trial,
+    run_cohort,
+)
 from pipeline.errors import InputError
 from pipeline.progress import Progress, Silent
 from pipeline.store.run import Run
@@ -50,13 +61,18 @@ def run(
     """
     trials = study.trials()
     target = Run(f"{str(runs).rstrip('/')}/{study.study}")
+    watch = progress or Silent()
+    if nothing_left(study, trials, target):
+        watch.start(study.study, len(trials), len(trials))
+        with target.writing(), mirroring(target, runs, mirror):
+            watch.finish()
+        return target
     bench = prepare(study, trials, engine, address, data_root, target)
     # The engine first: a study that cannot start leaves nothing behind.
     with started(engine, study.resources, address, any(bench.left(target))) as worker, target.writing():
         missing, again = bench.left(target)  # anew, since another driver may have been at work until now
         target.save_study(study)
         bench.save_controls(target)
-        watch = progress or Silent()
         with mirroring(target, runs, mirror) as tell:
             watch.start(study.study, len(trials), len(trials) - len(missing))
             try:
@@ -119,51 +135,72 @@ class Bench(NamedTuple):
         return [t for t in trials if t.id not in done], [t for t in trials if t.id in completed and lacks(t)]
 
     def train(self, trials: list[TrialConfig], worker: Engine, target: Run) -> Iterator[list[Finished]]:
-        """Train and measure trials; yields those whose rows are in the store by then."""
+        """Train and measure trials; yields those whose rows are in the store by then.
+
+        Asked to end, it stores what still finishes and raises KeyboardInterrupt.
+        """
         # Of all trials of the study, so that a resumed one is trained as it began.
         planned = [t for t in self.study.trials() if data_key(t) in self.contexts]
         known = {t.id for t in planned}
         everyone = [*planned, *(t for t in trials if t.id not in known)]
         found = choices(everyone, self.contexts, self.study.resources, worker, target)
-        cohorts = packed(trials, lambda shape: choice_of(found[shape]), worker.slots, self._seconds)
-        lost_together: list[TrialConfig] = []
-        for finished in self._run(cohorts, worker, lost_together):
-            _save(target, finished)
-            yield finished
-        # Whose worker died in company is tried again alone: only one of them may be to blame.
-        alone = [Cohort((trial,), choice_of(found[shape_key(trial)]).back_end) for trial in lost_together]
-        for finished in self._run(alone, worker, lost_together):
-            _save(target, finished)
-            yield finished
+        pace = Pace(found, self._training_seconds)
+        predicted = {shape: pace.predict(shape, alike[0]) for shape, alike in by_shape(trials).items()}
+        begun, rest = under_way(target, trials)
+        fresh = packed(rest, lambda shape: choice_of(found[shape]), worker.slots, pace)
+        backlog = Backlog(itertools.chain(begun, fresh))
+        with stoppable() as stop:
+            for finished, kept in self._carried_out(backlog, worker):
+                for end in finished:
+                    row, shape = end.tables["trials"][0], shape_key(end.trial)
+                    row["predicted_seconds"] = predicted[shape]
+                    pace.learn(shape, row.get("device_seconds"))
+                _save(target, finished)
+                for key in kept:
+                    target.drop_checkpoint(key)
+                if finished:
+                    yield finished
+        if stop.asked:
+            raise KeyboardInterrupt
 
-    def _seconds(self, trial: TrialConfig) -> float:
-        """What trials of this one's shape are predicted to take."""
+    def _training_seconds(self, trial: TrialConfig) -> float:
+        """What training trials of this one's shape is predicted to take."""
         return predicted_seconds(trial, self.contexts[data_key(trial)].data.sample_shape)
 
-    def _run(
-        self, cohorts: list[Cohort], worker: Engine, lost_together: list[TrialConfig]
-    ) -> Iterator[list[Finished]]:
-        """Carry out cohorts; members of those whose workers died are put aside."""
+    def _carried_out(self, backlog: Backlog, worker: Engine) -> Iterator[tuple[list[Finished], list[str]]]:
+        """Trials that ended, with the checkpoints that this makes useless. What a lost worker had is tried
+        again in halves, down to single trials, and what a leaving node gives back as it was.
+        """
         shared = {key: worker.share(context) for key, context in self.contexts.items()}
-        tasks = (
-            Task(cohort.trials[0].id, shared[data_key(cohort.trials[0])], cohort, attempts(cohort))
-            for cohort in cohorts
-        )
-        for batch in worker.run(run_cohort, tasks):
+
+        def task(cohort: Cohort) -> Task:
+            first = cohort.trials[0]
+            return Task(first.id, shared[data_key(first)], (cohort,), attempts(cohort))
+
+        for batch in worker.run(run_cohort, map(task, backlog)):
             finished: list[Finished] = []
+            kept: list[str] = []
             for done in batch:
-                members, _ = done.task.arguments
-                if done.lost and len(members) > 1:
-                    lost_together += members
+                (cohort,) = done.task.arguments
+                if done.lost and len(cohort.trials) > 1:
+                    backlog.again(cohort.halves())
                 elif done.lost:
-                    context = self.contexts[data_key(members[0])]
-                    finished.append(lost(context, members[0], done.reason, done.lost, done.attempts))
+                    (trial,) = cohort.trials
+                    tries = cohort.tried + done.attempts
+                    finished.append(
+                        lost(self.contexts[data_key(trial)], trial, done.reason, done.lost, tries)
+                    )
                 else:
-                    for end in done.value:
-                        end.tables["trials"][0]["attempts"] = done.attempts
-                    finished += done.value
-            if finished:
-                yield finished
+                    ended = {end.trial.id for end in done.value.finished}
+                    left = tuple(trial for trial in cohort.trials if trial.id not in ended)
+                    if left:
+                        backlog.again([cohort._replace(trials=left)])
+                    else:
+                        kept += done.value.kept
+                    for end in done.value.finished:
+                        end.tables["trials"][0]["attempts"] = cohort.tried + done.attempts
+                    finished += done.value.finished
+            yield finished, kept
 
     def measure(self, trials: list[TrialConfig], worker: Engine, target: Run) -> None:
         """Measure trained trials under the study's protocol."""
@@ -200,7 +237,6 @@ def prepare(
     nothing.
     """
     cores = _enough(study.resources, engine, address)
-    device = "cuda" if study.resources.gpus else "cpu"
     contexts: dict[str, Context] = {}
     controls: dict[str, Rows] = {}
     fresh: dict[str, bytes] = {}
@@ -214,7 +250,9 @@ def prepare(
             if modes is not None:
                 controls[key]["modes"] = [modes.row(subject_id(data, "real"), "real", data.held_out)]
             fresh |= dict([file] if file else [])
-            contexts[key] = Context(data, found, study.resources.cpus, device, version, modes)
+            contexts[key] = Context(
+                data, found, study.resources.cpus, device_of(study.resources), version, modes, target.address
+            )
     return Bench(study, contexts, controls, fresh)
 
 
@@ -226,17 +264,14 @@ def tune(
     address: str | None = None,
     data_root: Path | None = None,
 ) -> dict[Shape, Tuned]:
-    """Time every back end on every shape of trial in a study, and keep the choice for runs in `runs`."""
+    """Time every back end on every shape of trial in a study, and measuring, and keep the choice for runs in
+    `runs`.
+    """
     trials = study.trials()
-    _enough(study.resources, engine, address)
-    device = "cuda" if study.resources.gpus else "cpu"
-    contexts = {
-        key: Context(data, [], study.resources.cpus, device, commit())
-        for key, data in load_data(trials, data_root).items()
-    }
     target = Run(f"{str(runs).rstrip('/')}/{study.study}")
+    bench = prepare(study, trials, engine, address, data_root, target)
     with started(engine, study.resources, address) as worker:
-        found = choices(trials, contexts, study.resources, worker, target, everything=True)
+        found = choices(trials, bench.contexts, study.resources, worker, target, everything=True)
     return {shape: tuned for shape, tuned in found.items() if isinstance(tuned, Tuned)}
 
 
@@ -254,7 +289,7 @@ def _enough(resources: ResourceOptions, engine: str, address: str | None) -> int
 
 
 def attempts(cohort: Cohort) -> int:
-    """How often a task may be tried whose worker dies: a cohort once, then its members alone."""
+    """How often a task may be tried whose worker dies: a cohort once, then its halves."""
     return ATTEMPTS if len(cohort.trials) == 1 else 1
 
 

@@ -5,26 +5,50 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
 import ray
-from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
+from ray.exceptions import (
+    LocalRayletDiedError,
+    NodeDiedError,
+    OutOfMemoryError,
+    RayError,
+    RayTaskError,
+    TaskCancelledError,
+)
 
 from pipeline.engine.engines import Done, Task
+from pipeline.engine.ray_cluster import (
+    check_feasible,
+    free_now,
+    nodes_now,
+    nodes_to_come,
+    slots,
+    this_node_leaves,
+    wanted,
+)
+from pipeline.engine.stopping import also_on, stop_asked
 from pipeline.errors import InputError
 from pipeline.study import ResourceOptions
 
+log = logging.getLogger(__name__)
+
 # Tasks queued beyond those that run. While the driver commits, others finish, and one commit then takes them
-# all: the shorter the trials, the more share its cost.
+# all: the shorter the trials, the more share its cost. The queue is also what an autoscaler scales by.
 QUEUED = 32
-# Seconds without a finished trial after which the driver looks whether trials can still be placed.
+# Seconds after which the driver counts the cluster's slots anew: nodes join and leave.
+RECOUNT = 5.0
+# Seconds without a finished task after which the driver looks whether tasks can still be placed.
 PATIENCE = 600.0
-# What opens an HTTP/2 connection, and so gRPC's: the preface and an empty frame of settings (RFC 9113, 3.4).
-_HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+# Seconds that tasks get to keep their state when the driver is asked to end; a stopped job has 60.
+GRACE = 45.0
+# Nodes that a task may lose before that counts as the task's fault: spot machines come and go.
+NODES_LOST = 10
+NODE_LOST = "node_lost"
 
 
 class RayEngine:
@@ -37,68 +61,113 @@ class RayEngine:
     """
 
     def __init__(self, resources: ResourceOptions, address: str | None = None) -> None:
-        self.resources = resources
-        self.address = address
+        self.request = wanted(resources)
+        self.where = f"the cluster at {address}" if address else "the local Ray"
         self._started = address is not None or not ray.is_initialized()
         if self._started:
             _connect(address)
         try:
-            self.slots = self._slots()
+            check_feasible(self.request, [*nodes_now(), *nodes_to_come()], self.where)
         except InputError:
             self.close()
             raise
+        self._slots, self._counted = slots(self.request, nodes_now()), time.monotonic()
+
+    def slots(self) -> int:
+        if time.monotonic() - self._counted > RECOUNT:
+            self._slots, self._counted = slots(self.request, nodes_now()), time.monotonic()
+        return max(1, self._slots)
 
     def share(self, value: Any) -> Any:
         return ray.put(value)
 
     def run(self, function: Callable[..., Any], tasks: Iterable[Task]) -> Iterator[list[Done]]:
         # Our own attempts instead of Ray's: they are counted, and a trial that kills workers ends as a row.
-        options = {"num_cpus": self.resources.cpus, "num_gpus": self.resources.gpus}
-        remote: Any = ray.remote(**options, max_retries=0, max_calls=0)(function)  # type: ignore[call-overload]
-        waiting = iter(tasks)
-        in_flight: dict[Any, tuple[Task, int]] = {}
-
-        def submit(task: Task, attempt: int) -> None:
-            in_flight[remote.remote(task.shared, *task.arguments)] = (task, attempt)
-
-        for task in islice(waiting, self.slots + QUEUED):
-            submit(task, 1)
-        while in_flight:
-            ready, _ = ray.wait(list(in_flight), num_returns=1, timeout=PATIENCE)
-            if not ready:
-                self._slots()
-                continue
-            # Whatever else is there by now comes along: one commit for all of it.
-            ready, _ = ray.wait(list(in_flight), num_returns=len(in_flight), timeout=0)
-            finished: list[Done] = []
-            for reference in ready:
-                task, attempt = in_flight.pop(reference)
-                done = _result(reference, task, attempt)
-                if done.lost and attempt < task.attempts:
-                    submit(task, attempt + 1)
-                else:
-                    finished.append(done)
+        options = {"num_cpus": self.request.get("CPU", 0), "num_gpus": self.request.get("GPU", 0)}
+        remote: Any = ray.remote(**options, max_retries=0, max_calls=0)(_on_worker)  # type: ignore[call-overload]
+        called = ray.put(function)
+        waiting, flight = iter(tasks), _Flight(remote.options(name=function.__name__), called)
+        heard = time.monotonic()
+        while not stop_asked():
+            for task in islice(waiting, max(0, self._window() - len(flight))):
+                flight.start(task)
+            if not flight:
+                return
+            finished = flight.landed(1.0)
             if finished:
+                heard = time.monotonic()
                 yield finished  # the next tasks wait in the queue meanwhile
-            for task in islice(waiting, len(finished)):
-                submit(task, 1)
+            elif time.monotonic() - heard > PATIENCE:
+                heard = time.monotonic()
+                self._look_for_a_stall(len(flight))
+        if finished := flight.recalled():
+            yield finished
 
     def close(self) -> None:
         if self._started:
             ray.shutdown()
 
-    def _slots(self) -> int:
-        """How many tasks fit at once. Raises InputError if none ever could."""
-        have: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        wanted = {"CPU": float(self.resources.cpus), "GPU": self.resources.gpus}
-        for name, amount in wanted.items():
-            if amount > have.get(name, 0.0):
-                where = f"the cluster at {self.address}" if self.address else "the local Ray"
-                raise InputError(
-                    f"resources.{name.lower()}s: {amount:g}: {where} has {have.get(name, 0.0):g} {name}, "
-                    "so no trial could ever start"
-                )
-        return max(1, int(min(have[name] / amount for name, amount in wanted.items() if amount)))
+    def _window(self) -> int:
+        return self.slots() + max(QUEUED, self.slots())
+
+    def _look_for_a_stall(self, waiting: int) -> None:
+        """Say that resources are idle while tasks wait. Raises InputError if none can ever be placed."""
+        check_feasible(self.request, [*nodes_now(), *nodes_to_come()], self.where)
+        idle = slots(self.request, free_now())
+        if idle:
+            log.warning(
+                "nothing has finished for %d min although %s could run %d more tasks and %d wait: "
+                "Ray does not place them; `ray status` on the head may say why",
+                PATIENCE / 60, self.where, idle, waiting,
+            )  # fmt: skip
+
+
+class _Flight:
+    """Tasks that Ray has."""
+
+    def __init__(self, remote: Any, function: Any) -> None:
+        self._remote, self._function = remote, function
+        self._tasks: dict[Any, tuple[Task, int, int]] = {}  # by reference, with attempt and nodes lost
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def start(self, task: Task, attempt: int = 1, nodes_lost: int = 0) -> None:
+        reference = self._remote.remote(self._function, task.shared, *task.arguments)
+        self._tasks[reference] = (task, attempt, nodes_lost)
+
+    def landed(self, seconds: float) -> list[Done]:
+        """What has finished once one task has, or after so many seconds. Lost tasks start again."""
+        ready, _ = ray.wait(list(self._tasks), num_returns=1, timeout=seconds)
+        # Whatever else is there by now comes along: one commit for all of it.
+        ready, _ = ray.wait(list(self._tasks), num_returns=len(self), timeout=0) if ready else ([], [])
+        finished = []
+        for reference in ready:
+            task, attempt, nodes_lost = self._tasks.pop(reference)
+            done = _result(reference, task, attempt)
+            if done.lost == NODE_LOST and nodes_lost < NODES_LOST:
+                self.start(task, attempt, nodes_lost + 1)
+            elif done.lost and attempt < task.attempts:
+                self.start(task, attempt + 1, nodes_lost)
+            else:
+                finished.append(done._replace(lost="lost") if done.lost == NODE_LOST else done)
+        return finished
+
+    def recalled(self) -> list[Done]:
+        """Ask every task to end, and give what ends in time with a value."""
+        for reference in self._tasks:
+            ray.cancel(reference, force=False, recursive=False)
+        ready, late = ray.wait(list(self._tasks), num_returns=len(self), timeout=GRACE) if self else ([], [])
+        for reference in late:
+            ray.cancel(reference, force=True, recursive=False)
+        finished = [_result(reference, *self._tasks[reference][:2]) for reference in ready]
+        return [done for done in finished if not done.lost]
+
+
+def _on_worker(function: Callable[..., Any], shared: Any, *arguments: Any) -> Any:
+    """The function, on a worker that also heeds its node's notice to leave."""
+    also_on(this_node_leaves)
+    return function(shared, *arguments)
 
 
 def _connect(address: str | None) -> None:
@@ -109,7 +178,6 @@ def _connect(address: str | None) -> None:
         # `local`: a Ray that somebody else started on this machine is not ours to use.
         ray.init("local", num_cpus=cores, include_dashboard=False, **quiet)
     else:
-        _check_reachable(address)
         try:
             ray.init(address, **quiet)
         except (ConnectionError, RayError, RuntimeError, ValueError) as error:
@@ -125,6 +193,10 @@ def _result(reference: Any, task: Task, attempt: int) -> Done:
     except RayTaskError as error:
         # A defect of ours: trials catch their own failures.
         raise error.as_instanceof_cause() from None  # type: ignore[no-untyped-call]
+    except TaskCancelledError:
+        return Done(task, None, "lost", "was cancelled", attempt)
+    except (NodeDiedError, LocalRayletDiedError) as error:
+        return Done(task, None, NODE_LOST, f"{type(error).__name__}: {_first_line(error)}", attempt)
     except OutOfMemoryError as error:
         return Done(task, None, "out_of_memory", _first_line(error), attempt)
     except RayError as error:
@@ -133,23 +205,3 @@ def _result(reference: Any, task: Task, attempt: int) -> Done:
 
 def _first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), "the worker died")[:300]
-
-
-def _check_reachable(address: str) -> None:
-    """Ray itself would try for minutes an address where nothing, or something else, listens."""
-    if address == "auto":
-        return
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
-        raise InputError(
-            f"--address {address}: must be HOST:PORT of a Ray head (ray start --head prints it), or auto"
-        )
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=3) as connection:
-            if os.environ.get("RAY_USE_TLS", "0") == "0":
-                connection.sendall(_HTTP2)
-                if connection.recv(4)[3:] != b"\4":  # a frame of settings
-                    raise OSError(None, "what listens there is no Ray head; its dashboard has another port")
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"--address {address}: no Ray head answers there: {reason}") from None

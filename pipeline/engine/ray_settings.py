@@ -9,12 +9,18 @@ import shutil
 import sys
 import tempfile
 
+from pipeline.engine.ray_address import check_address
+
 
 def settle(address: str | None) -> None:
-    """Call before the first `import ray`. What the user has set stays."""
+    """Call before the first `import ray`. What the user has set stays. Raises InputError for an address where
+    no head lets us in.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if address is None and "RAY_AUTH_MODE" not in os.environ and "ray" not in sys.modules:
+    if address is not None:
+        check_address(address)
+    elif "RAY_AUTH_MODE" not in os.environ and "ray" not in sys.modules:
         # Ray listens on every interface. A token of this process keeps others out, and Ray from writing one
         # into the home directory.
         folder = tempfile.mkdtemp(prefix="birthday-ray-")

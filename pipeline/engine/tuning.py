@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
 
-from pipeline.engine.cohorts import Choice, by_shape
+from pipeline.engine.cohorts import Choice, Shape, by_shape
 from pipeline.engine.cost import predicted_seconds
 from pipeline.engine.engines import Engine, Task
-from pipeline.engine.work import Context, device_name
+from pipeline.engine.work import Context, device_name, device_of, measuring_seconds
 from pipeline.errors import InputError
 from pipeline.store.run import Run
 from pipeline.study import ResourceOptions
-from pipeline.training import BACK_ENDS, REFERENCE, BackEnd, Member, available, exact_float32, train_cohort
+from pipeline.training import (
+    BACK_ENDS,
+    REFERENCE,
+    BackEnd,
+    Member,
+    available,
+    exact_float32,
+    forget_peak_memory,
+    peak_memory_bytes,
+    train_cohort,
+)
 from pipeline.trial import TrialConfig, content_hash
 
 # Predicted seconds of training, all trials of a shape together, from which measuring pays for itself; and
@@ -27,25 +38,44 @@ DEFAULT_SIZE = {"cpu": 8, "cuda": 64}
 STEPS = 20
 # Another back end than the reference must win by more than a busy machine's noise.
 MARGIN = 1.1
-
-Shape = tuple[str, str]
+# Share of a slot's memory that a cohort may take: the rest is for fragments and libraries.
+ROOM = 0.8
 
 
 class Timing(NamedTuple):
-    """Steps per second of all members together, or why there are none."""
+    """Steps per second of all members together, or why there are none. memory_bytes: at the peak of training,
+    of the process on a CPU and of what is allocated on a GPU.
+    """
 
     back_end: str
     size: int
     steps_per_second: float | None
     error: str | None = None
+    memory_bytes: int | None = None
+
+
+class Probed(NamedTuple):
+    """What a worker measured of a shape. measure_seconds: of measuring one trial; None where it failed."""
+
+    timings: list[Timing]
+    measure_seconds: float | None
 
 
 class Tuned(NamedTuple):
-    """What was measured for a shape: the device, every timing, and the choice."""
+    """What was measured for a shape: the device, every timing, the choice, and measuring a trial."""
 
     device: str
     timings: list[Timing]
     choice: Choice
+    measure_seconds: float | None = None
+
+    def seconds(self, steps: int) -> float | None:
+        """What one trial of so many steps takes, trained as chosen and measured; None where it is unknown."""
+        name, size = self.choice.back_end.name, self.choice.size
+        speeds = [t.steps_per_second for t in self.timings if (t.back_end, t.size) == (name, size)]
+        if not speeds or speeds[0] is None or self.measure_seconds is None:
+            return None
+        return steps / speeds[0] + self.measure_seconds
 
 
 def choices(
@@ -61,7 +91,7 @@ def choices(
 
     everything: measure also what is not worth it, again, and with every back end.
     """
-    device = "cuda" if resources.gpus else "cpu"
+    device = device_of(resources)
     size = resources.cohort or DEFAULT_SIZE[device]
     if resources.back_end != "auto" and not everything:
         return {shape: Choice(BACK_ENDS[resources.back_end], size) for shape in by_shape(trials)}
@@ -76,29 +106,58 @@ def choices(
             continue
         if label is None:
             label = _label(worker, device, context.threads)
-        key = content_hash([shape, label])
+        key = choice_key(shape, label, resources)
         kept = None if everything else _kept(target, key)
         if kept is not None:
             found[shape] = kept
         else:
             compiling = everything or seconds >= WORTH_COMPILING
             candidates = _candidates(device, len(alike), resources.cohort, compiling)
-            waiting[key] = (shape, context, (alike[0], candidates))
+            waiting[key] = (shape, context, (alike[0], candidates, resources))
     shared = {shape[0]: worker.share(context) for shape, context, _ in waiting.values()}
     tasks = [Task(key, shared[shape[0]], arguments) for key, (shape, _, arguments) in waiting.items()]
     for batch in worker.run(probe, tasks):
         for done in batch:
-            timings = done.value or [Timing(REFERENCE.name, 1, None, done.reason)]
-            tuned = Tuned(label or "", timings, _best(timings))
+            timings, measuring = done.value or ([Timing(REFERENCE.name, 1, None, done.reason)], None)
+            tuned = Tuned(label or "", timings, _best(timings), measuring)
             if not done.lost:  # a worker's death says nothing for later runs
                 target.save_choice(done.task.key, _written(tuned))
             found[waiting[done.task.key][0]] = tuned
     return found
 
 
-def probe(context: Context, trial: TrialConfig, candidates: Sequence[tuple[BackEnd, int]]) -> list[Timing]:
-    """Time every candidate on the trial's shape. What a back end cannot train has no time."""
-    return [_timed(context, trial, back_end, size) for back_end, size in candidates]
+def probe(
+    context: Context,
+    trial: TrialConfig,
+    candidates: Sequence[tuple[BackEnd, int]],
+    resources: ResourceOptions,
+) -> Probed:
+    """Time every candidate on the trial's shape, and measuring. What a back end cannot train, or not within
+    the memory of a slot, has no time.
+    """
+    room = _room(torch.device(context.device), resources)
+    timings: list[Timing] = []
+    for back_end, size in candidates:
+        timing = _timed(context, trial, back_end, size)
+        if timing.memory_bytes and timing.memory_bytes > room:
+            needs, has = timing.memory_bytes / 2**30, room / 2**30
+            error = f"needs {needs:.2g} GiB, a task's share here is {has:.2g} GiB"
+            timing = timing._replace(steps_per_second=None, error=error)
+        timings.append(timing)
+    try:
+        with exact_float32(context.threads):
+            measuring = measuring_seconds(context, trial)
+    except Exception:  # its trials will say so themselves
+        return Probed(timings, None)
+    return Probed(timings, measuring)
+
+
+def _room(device: torch.device, resources: ResourceOptions) -> float:
+    """Bytes that one task may use, so that as many as Ray places side by side fit the machine."""
+    if device.type == "cuda":
+        return ROOM * torch.cuda.get_device_properties(device).total_memory * min(1.0, resources.gpus)
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return ROOM * whole * min(1.0, resources.cpus / (os.cpu_count() or 1))
 
 
 def _timed(context: Context, trial: TrialConfig, back_end: BackEnd, size: int) -> Timing:
@@ -114,8 +173,10 @@ def _timed(context: Context, trial: TrialConfig, back_end: BackEnd, size: int) -
 
     try:
         with exact_float32(context.threads):
+            forget_peak_memory(device)
             seconds()
-            return Timing(back_end.name, size, size * STEPS / seconds())
+            speed = size * STEPS / seconds()
+            return Timing(back_end.name, size, speed, memory_bytes=peak_memory_bytes(device))
     except Exception as error:  # one that cannot train this shape is no candidate
         return Timing(back_end.name, size, None, f"{type(error).__name__}: {error}".splitlines()[0][:200])
 
@@ -158,7 +219,7 @@ def _kept(target: Run, key: str) -> Tuned | None:
     try:
         content = json.loads(target.choice(key))
         timings = [Timing(**timing) for timing in content["timings"]]
-        return Tuned(content["device"], timings, _best(timings))
+        return Tuned(content["device"], timings, _best(timings), content["measure_seconds"])
     except (OSError, ValueError, KeyError, TypeError):  # never measured, or by another version
         return None
 
@@ -167,8 +228,14 @@ def _written(tuned: Tuned) -> bytes:
     content: dict[str, Any] = {
         "device": tuned.device,
         "timings": [timing._asdict() for timing in tuned.timings],
+        "measure_seconds": tuned.measure_seconds,
     }
     return json.dumps(content, indent=1).encode()
+
+
+def choice_key(shape: Shape, label: str, resources: ResourceOptions) -> str:
+    """Names what was measured for a shape on such workers, with such a share of them."""
+    return content_hash([shape, label, resources.cpus, resources.gpus])
 
 
 def choice_of(found: Tuned | Choice) -> Choice:

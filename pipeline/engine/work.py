@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -16,9 +17,14 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from pipeline.datasets import DataSet
+from pipeline.engine.cohorts import Cohort
+from pipeline.engine.keeping import Keeping, Stopped
 from pipeline.engine.measure import Rows, Ruler, Subject, measure, quality
 from pipeline.engine.mode_counter import ModeCounter
+from pipeline.engine.stopping import stoppable
 from pipeline.networks.parameters import count
+from pipeline.store.run import Run
+from pipeline.study_options import ResourceOptions
 from pipeline.systems import Players, System, make_system
 from pipeline.training import (
     REFERENCE,
@@ -26,6 +32,10 @@ from pipeline.training import (
     Member,
     Trained,
     exact_float32,
+    first_players,
+    forget_peak_memory,
+    owned,
+    peak_memory_bytes,
     sample,
     settled,
     train_cohort,
@@ -37,7 +47,9 @@ CONDITIONS = 4
 
 
 class Context(NamedTuple):
-    """What the trials on one data set share; sent to each worker once."""
+    """What the trials on one data set share; sent to each machine once. run: the root of the run whose store
+    keeps the state of training; None keeps none.
+    """
 
     data: DataSet
     rulers: list[Ruler]
@@ -45,6 +57,7 @@ class Context(NamedTuple):
     device: str
     commit: str
     modes: ModeCounter | None = None
+    run: str | None = None
 
 
 class Failure(NamedTuple):
@@ -57,41 +70,71 @@ class Failure(NamedTuple):
 class Finished(NamedTuple):
     """A trial's end: its status, rows for every table, and the weights of its players if it got as far."""
 
-    trial_id: str
+    trial: TrialConfig
     status: str
     tables: Rows
     weights: bytes | None = None
     error: str | None = None
 
+    @property
+    def trial_id(self) -> str:
+        return self.trial.id
 
-def run_cohort(context: Context, trials: Sequence[TrialConfig], back_end: BackEnd) -> list[Finished]:
-    """Train trials of one signature together, then measure each. Whatever goes wrong in one becomes its row
-    with status and reason.
+
+class Ended(NamedTuple):
+    """The end of a task: trials that finished (all of them, unless the task was asked to end), and keys of
+    checkpoints that nobody needs once their rows are in the store.
     """
+
+    finished: list[Finished]
+    kept: tuple[str, ...] = ()
+
+
+def run_cohort(context: Context, cohort: Cohort) -> Ended:
+    """Train a cohort, together where its back end can, and measure each trial. Whatever goes wrong in one
+    becomes its row with status and reason. Asked to end, it keeps the state of what it trains and returns
+    what has finished.
+    """
+    trials, finished = cohort.trials, []
+    groups = [list(trials)] if cohort.back_end.together else [[trial] for trial in trials]
+    with stoppable() as stop:
+        keeping = Keeping(None if context.run is None else Run(context.run), stop)
+        forget_peak_memory(torch.device(context.device))
+        for group in groups:
+            with contextlib.suppress(Stopped):
+                finished += _carried_out(context, group, cohort.back_end, keeping)
+            if stop.asked:
+                break
+    return Ended(finished, tuple(keeping.used))
+
+
+def _carried_out(
+    context: Context, trials: Sequence[TrialConfig], back_end: BackEnd, keeping: Keeping
+) -> list[Finished]:
     started = datetime.now(UTC)
     clock = time.perf_counter()
     chosen = [context.data.subset(trial.train_samples, trial.seed) for trial in trials]
     with exact_float32(context.threads):
         members = [Member(trial, rows) for trial, rows in zip(trials, chosen, strict=True)]
-        results = _trained(context, members, back_end)
+        results = _trained(context, members, back_end, keeping)
         return [
             _finished(context, member, result, started, clock)
             for member, result in zip(members, results, strict=True)
         ]
 
 
-def _trained(context: Context, members: list[Member], back_end: BackEnd) -> list[Trained | Failure]:
+def _trained(
+    context: Context, members: list[Member], back_end: BackEnd, keeping: Keeping
+) -> list[Trained | Failure]:
     """Each member's training. What a cohort cannot do its halves try, and what a back end cannot do alone,
     the reference: a failure is always a trial's own.
     """
     results: list[Trained | Failure] = []
 
     def work() -> None:
-        data = context.data
+        data, device = context.data, torch.device(context.device)
         results.extend(
-            train_cohort(
-                members, data.train, data.held_out, torch.device(context.device), data.train_labels, back_end
-            )
+            train_cohort(members, data.train, data.held_out, device, data.train_labels, back_end, keeping)
         )
 
     failure = _guard(work)
@@ -99,8 +142,9 @@ def _trained(context: Context, members: list[Member], back_end: BackEnd) -> list
         return results
     if len(members) > 1:
         half = len(members) // 2
-        return _trained(context, members[:half], back_end) + _trained(context, members[half:], back_end)
-    return [failure] if back_end == REFERENCE else _trained(context, members, REFERENCE)
+        parts = members[:half], members[half:]
+        return [result for part in parts for result in _trained(context, part, back_end, keeping)]
+    return [failure] if back_end == REFERENCE else _trained(context, members, REFERENCE, keeping)
 
 
 def _finished(
@@ -142,12 +186,13 @@ def _finished(
         **row,
         "attempts": 1,
         "wall_seconds": time.perf_counter() - clock,
+        "peak_memory_bytes": peak_memory_bytes(torch.device(context.device)),
         **environment(context),
         "started_at": started,
         "finished_at": datetime.now(UTC),
     }
     return Finished(
-        trial.id, finished["status"], {**tables, "trials": [finished]}, weights, finished.get("error")
+        trial, finished["status"], {**tables, "trials": [finished]}, weights, finished.get("error")
     )
 
 
@@ -163,8 +208,8 @@ def measure_trial(context: Context, trial: TrialConfig, weights: bytes) -> Finis
 
     failure = _guard(work)
     if failure:
-        return Finished(trial.id, failure.status, {}, error=failure.error)
-    return Finished(trial.id, "completed", tables)
+        return Finished(trial, failure.status, {}, error=failure.error)
+    return Finished(trial, "completed", tables)
 
 
 def lost(context: Context, trial: TrialConfig, reason: str, status: str, attempts: int) -> Finished:
@@ -179,7 +224,12 @@ def lost(context: Context, trial: TrialConfig, reason: str, status: str, attempt
         "started_at": now,
         "finished_at": now,
     }
-    return Finished(trial.id, status, {"trials": [row]}, error=reason)
+    return Finished(trial, status, {"trials": [row]}, error=reason)
+
+
+def device_of(resources: ResourceOptions) -> str:
+    """Where trials with such resources are trained."""
+    return "cuda" if resources.gpus else "cpu"
 
 
 def device_name(device: str, threads: int) -> str:
@@ -200,6 +250,16 @@ def environment(context: Context) -> dict[str, Any]:
         "commit": context.commit,
         "data_fingerprint": context.data.fingerprint,
     }
+
+
+def measuring_seconds(context: Context, trial: TrialConfig) -> float:
+    """What measuring a trial of this shape takes here, tried on its generators as they are at first."""
+    clock = time.perf_counter()
+    rows = context.data.subset(trial.train_samples, trial.seed)
+    game = make_system(trial, context.data.sample_shape)
+    real = owned(context.data.train[rows], torch.device(context.device))
+    _measured(context, trial, game, first_players(game, trial.id, real), rows)
+    return time.perf_counter() - clock
 
 
 def _measured(
@@ -251,6 +311,8 @@ def _guard(work: Callable[[], None]) -> Failure | None:
         return Failure("out_of_memory" if full else "failed", _one_line(error))
     except FloatingPointError as error:
         return Failure("diverged", _one_line(error))
+    except Stopped:
+        raise
     except Exception as error:  # a trial's failure is an outcome of the study, whatever it is
         return Failure("failed", _one_line(error))
     return None

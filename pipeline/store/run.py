@@ -50,6 +50,11 @@ class Run:
         return self.root.rsplit("/", 1)[-1]
 
     @property
+    def address(self) -> str:
+        """The root as processes elsewhere may name it: absolute, or a URL."""
+        return self.files.path if self.files.local else self.root
+
+    @property
     def study(self) -> Study:
         """The study as it was last run here, resolved."""
         try:

@@ -56,6 +56,8 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("train_seconds", _real),
         ("measure_seconds", _real),
         ("device_seconds", _real),
+        ("predicted_seconds", _real),  # of device_seconds, before it was carried out
+        ("peak_memory_bytes", _count),  # of the task: its process on a CPU, what is allocated on a GPU
         ("images_per_second", _real),
         ("back_end", _text),  # what trained it, and with how many others at once
         ("cohort_size", _count),

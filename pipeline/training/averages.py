@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
 from pipeline.systems import Players
+from pipeline.training.checkpoint import pour
 
 
 class Averages:
@@ -30,3 +32,12 @@ class Averages:
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         for name, tree in self.trees.items():
             torch._foreach_lerp_(list(tree.values()), list(players[name].values()), 1 - decay)
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"steps": self.steps, "trees": self.trees}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there, in place."""
+        self.steps = state["steps"]
+        pour(state["trees"], self.trees)

@@ -30,6 +30,11 @@ class BackEnd(NamedTuple):
         parts += [flag for flag in ("unfolded", "compiled", "captured") if getattr(self, flag)]
         return "+".join(parts)
 
+    @property
+    def together(self) -> bool:
+        """Whether a cohort's members are trained side by side."""
+        return self.stacked or self.captured
+
 
 REFERENCE = BackEnd(traced=False)
 

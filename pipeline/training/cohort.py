@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -17,10 +16,12 @@ from pipeline.systems import Batch, Players, make_system
 from pipeline.training.averages import Averages
 from pipeline.training.back_ends import REFERENCE, BackEnd
 from pipeline.training.capture import captured
-from pipeline.training.curves import Point, broken, gradient_norms, ticks
+from pipeline.training.checkpoint import Keeper, pour
+from pipeline.training.courses import Courses, Trained, taken_up
+from pipeline.training.curves import Point, broken, columns, gradient_norms, points, ticks
 from pipeline.training.descent import Descent
-from pipeline.training.feed import Reader, Shelf, batches
-from pipeline.training.loop import Trained, train
+from pipeline.training.feed import Feed, Reader, Shelf
+from pipeline.training.loop import Loop
 from pipeline.training.numerics import owned
 from pipeline.training.program import Program
 from pipeline.training.start import WATCHED, first_players, watched_batches
@@ -58,19 +59,26 @@ def train_cohort(
     device: torch.device,
     labels: np.ndarray | None,
     back_end: BackEnd,
+    keeper: Keeper | None = None,
 ) -> list[Trained]:
     """Train trials of one `signature`; each result is what `train` gives for the trial alone.
 
     samples: uint8 (n, c, h, w) images or float32 (n, d) points, of which members have rows; labels: (n,)
     their classes, if they have any. Equal to the reference's numbers where kernels are the same, and else up
     to rounding, which training amplifies. A member that diverges is recorded and leaves; the others do not
-    notice. Whatever else goes wrong is raised for the whole cohort.
+    notice. keeper: what it holds of this cohort's training is gone on from, to the same end bit for bit.
+    Whatever else goes wrong, and what the keeper raises, is raised for the whole cohort.
     """
-    if back_end == REFERENCE or not make_system(members[0].trial, samples.shape[1:]).moves:
-        return [
-            train(trial, samples[rows], held_out, device, None if labels is None else labels[rows])
-            for trial, rows in members
-        ]
+    trials = [trial for trial, _ in members]
+    game = make_system(trials[0], samples.shape[1:])
+    if back_end == REFERENCE or not game.moves:
+
+        def loop(member: Member) -> Loop:
+            trial, rows = member
+            return Loop(trial, samples[rows], held_out, device, None if labels is None else labels[rows])
+
+        begin = [functools.partial(loop, member) for member in members]
+        return Courses(begin, game, trials, REFERENCE.name, device, keeper).run()
     used, places = np.unique(np.concatenate([rows for _, rows in members]), return_inverse=True)
     ends = np.cumsum([len(rows) for _, rows in members])[:-1]
     classes = np.full(len(used), -1) if labels is None else labels[used]
@@ -78,31 +86,10 @@ def train_cohort(
     watching = owned(held_out[:WATCHED], device)
     placed = [Member(m.trial, rows) for m, rows in zip(members, np.split(places, ends), strict=True)]
     groups = [placed] if back_end.stacked else [[member] for member in placed]
-    courses = [_Course(group, shelf, watching, back_end) for group in groups]
-    start = time.perf_counter()
-    _run(courses, device, side_by_side=back_end.captured)
-    share = (time.perf_counter() - start) / len(members)
-    return [end._replace(seconds=share, cohort=len(members)) for course in courses for end in course.ends()]
-
-
-def _run(courses: Sequence[_Course], device: torch.device, *, side_by_side: bool) -> None:
-    """To their ends: one after another, or a step of each in turn, each on its own stream."""
-    if not side_by_side or device.type != "cuda":
-        for course in courses:
-            for _ in course.steps():
-                pass
-        return
-    streams = [torch.cuda.Stream(device) for _ in courses]  # type: ignore[no-untyped-call]
-    torch.cuda.synchronize(device)
-    under_way = [(stream, course.steps()) for stream, course in zip(streams, courses, strict=True)]
-    while under_way:
-        left = []
-        for stream, steps in under_way:
-            with torch.cuda.stream(stream):
-                if next(steps, None) is not None:
-                    left.append((stream, steps))
-        under_way = left
-    torch.cuda.synchronize(device)
+    courses = [functools.partial(_Course, group, shelf, watching, back_end) for group in groups]
+    found = Courses(courses, game, trials, back_end.name, device, keeper).run(side_by_side=back_end.captured)
+    share = sum(end.seconds for end in found) / len(members)
+    return [end._replace(seconds=share, cohort=len(members)) for end in found]
 
 
 # A worker meets the same shapes again and again; tracing takes seconds.
@@ -140,41 +127,74 @@ class _Course:
             for player in self.game.networks
             if self.program.learned[player]
         }
+        readers = [Reader(member.trial.id, member.rows) for member in members]
+        self.feed = Feed(shelf, readers, self.game, self.options.batch_size)
+        self.kept = list(range(len(members)))  # of the readers
+        self.step, self.shown = 0, 0
+        self.losses: dict[str, Tensor] = {}
         self.gradients: dict[str, Tree] = {}
         self.curves: dict[str, list[Point]] = {member.trial.id: [] for member in members}
 
     def steps(self) -> Iterator[int]:
-        """Train; yields every step when its work has been handed to the device."""
+        """Train, from where it stands; yields every step when its work has been handed to the device."""
         options, game = self.options, self.game
-        readers = [Reader(member.trial.id, member.rows) for member in self.members]
-        feed = batches(self.shelf, readers, game, options.batch_size)
         progress = torch.arange(options.steps, dtype=torch.float32, device=self.device) / options.steps
-        recorded, shown = ticks(options), 0
-        losses: dict[str, Tensor] = {}
+        recorded = ticks(options)
         updates = self._updates()
-        kept = list(range(len(self.members)))  # of the feed's readers
-        for step in range(1, options.steps + 1):
+        for step in range(self.step + 1, options.steps + 1):
             for name in game.turns(step):
-                batch = self._of(next(feed)._replace(progress=progress[step - 1]), kept)
-                losses[f"{name}_loss"] = updates[name](batch)
-                shown += options.batch_size * game.pack * (name not in game.generators)
+                batch = self._of(next(self.feed)._replace(progress=progress[step - 1]), self.kept)
+                self.losses[f"{name}_loss"] = updates[name](batch)
+                self.shown += options.batch_size * game.pack * (name not in game.generators)
             self.averages.follow(self.players)
+            self.step = step
             if step in recorded:
-                self._record(losses, step, shown, progress[step - 1])
+                self._record(progress[step - 1])
                 left = [k for k, m in enumerate(self.members) if m.trial.id not in self.found]
                 if not left:
                     return
                 # Repacked when half of it is gone: every width is a program of its own.
                 if self.back_end.stacked and 2 * len(left) <= len(self.members):
                     self._keep(left)
-                    kept = [kept[k] for k in left]
                     updates = self._updates()
             yield step
-        self._finish(range(len(self.members)), "completed", None, options.steps, shown)
+        self._finish(range(len(self.members)), "completed", None)
 
     def ends(self) -> list[Trained]:
         """In the members' first order."""
         return [self.found[trial_id] for trial_id in self.curves]
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint, after any step."""
+        return {
+            "step": self.step,
+            "shown": self.shown,
+            "kept": self.kept,
+            "players": self.players,
+            "descents": {name: descent.state() for name, descent in self.descents.items()},
+            "averages": self.averages.state(),
+            "gradients": self.gradients,
+            "losses": self.losses,
+            "curves": {trial_id: columns(curve) for trial_id, curve in self.curves.items()},
+            "found": {trial_id: end.kept() for trial_id, end in self.found.items()},
+            "feed": self.feed.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there, before the first step: in place, so that what is captured sees it. Raises
+        ValueError where it is of another cohort.
+        """
+        if len(state["kept"]) < len(self.members):
+            self._keep(state["kept"])
+        self.step, self.shown = state["step"], state["shown"]
+        pour(state["players"], self.players)
+        for name, descent in self.descents.items():
+            descent.restore(state["descents"][name])
+        self.averages.restore(state["averages"])
+        self.gradients, self.losses = state["gradients"], state["losses"]
+        self.curves = {trial_id: points(curve) for trial_id, curve in state["curves"].items()}
+        self.found = {trial_id: taken_up(self.game, end) for trial_id, end in state["found"].items()}
+        self.feed.restore(state["feed"])
 
     def _updates(self) -> dict[str, Any]:
         def update_of(name: str) -> Any:
@@ -199,20 +219,21 @@ class _Course:
     def _learned(self, player: str) -> Tree:
         return {name: self.players[player][name] for name in self.program.learned[player]}
 
-    def _record(self, losses: dict[str, Tensor], step: int, shown: int, progress: Tensor) -> None:
+    def _record(self, progress: Tensor) -> None:
         norms = torch.vmap(gradient_norms) if self.back_end.stacked else gradient_norms
-        metrics = losses | norms(self.gradients) | self.program.watch(self.players, self.watched, progress)
+        measures = self.program.watch(self.players, self.watched, progress)
+        metrics = self.losses | norms(self.gradients) | measures
         values = torch.stack([value.reshape(-1) for value in metrics.values()], 1).tolist()
         for k, (member, row) in enumerate(zip(self.members, values, strict=True)):
             if member.trial.id in self.found:
                 continue
-            points = [Point(step, name, value) for name, value in zip(metrics, row, strict=True)]
-            self.curves[member.trial.id] += points
-            error = broken(points, self.options.steps)
+            tick = [Point(self.step, name, value) for name, value in zip(metrics, row, strict=True)]
+            self.curves[member.trial.id] += tick
+            error = broken(tick, self.options.steps)
             if error:
-                self._finish([k], "diverged", error, step, shown)
+                self._finish([k], "diverged", error)
 
-    def _finish(self, places: Sequence[int], status: str, error: str | None, step: int, shown: int) -> None:
+    def _finish(self, places: Sequence[int], status: str, error: str | None) -> None:
         players = self.players | self.averages.trees
         for k in places:
             trial_id = self.members[k].trial.id
@@ -222,7 +243,9 @@ class _Course:
                     for name, tree in players.items()
                 }
                 curve, name = self.curves[trial_id], self.back_end.name
-                self.found[trial_id] = Trained(self.game, own, curve, status, error, step, 0.0, shown, name)
+                self.found[trial_id] = Trained(
+                    self.game, own, curve, status, error, self.step, 0.0, self.shown, name
+                )
 
     def _at(self, tensor: Tensor, k: int) -> Tensor:
         """A member's own copy."""
@@ -237,6 +260,7 @@ class _Course:
             return {name: {key: t[index] for key, t in tree.items()} for name, tree in players.items()}
 
         self.members = [self.members[k] for k in left]
+        self.kept = [self.kept[k] for k in left]
         self.players, self.gradients = chosen(self.players), chosen(self.gradients)
         self.averages.trees = chosen(self.averages.trees)
         self.watched = {where: self._of(batch, left) for where, batch in self.watched.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +20,27 @@ class Point(NamedTuple):
     step: int
     metric: str
     value: float
+
+
+def columns(curve: Sequence[Point]) -> dict[str, Any]:
+    """A curve as names and tensors, for checkpoints."""
+    names = list(dict.fromkeys(point.metric for point in curve))
+    places = {name: k for k, name in enumerate(names)}
+    return {
+        "names": names,
+        "step": torch.tensor([point.step for point in curve], dtype=torch.int64),
+        "name": torch.tensor([places[point.metric] for point in curve], dtype=torch.int64),
+        "value": torch.tensor([point.value for point in curve], dtype=torch.float64),
+    }
+
+
+def points(columns: dict[str, Any]) -> list[Point]:
+    """The inverse of `columns`."""
+    steps, names, values = (columns[key].tolist() for key in ("step", "name", "value"))
+    return [
+        Point(step, columns["names"][name], value)
+        for step, name, value in zip(steps, names, values, strict=True)
+    ]
 
 
 def ticks(options: TrainingOptions) -> set[int]:

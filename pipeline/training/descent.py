@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch.optim.rmsprop import rmsprop
 
 from pipeline.networks.parameters import Tree
 from pipeline.options import TrainingOptions
+from pipeline.training.checkpoint import pour
 from pipeline.training.loop import learning_rate
 
 
@@ -56,6 +58,14 @@ class Descent:
         index = torch.tensor(members, device=next(iter(tree.values())).device)
         self.moments = [{key: t[index] for key, t in moments.items()} for moments in self.moments]
         self._divide(tree, self.steps[0][0])
+
+    def state(self) -> dict[str, Any]:
+        """For a checkpoint."""
+        return {"moments": self.moments, "steps": self.steps}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from there, in place: the state of one for the same members."""
+        pour(state, self.state())
 
     def _divide(self, tree: Tree, step: Tensor) -> None:
         """Runs of members with equal rates, and for each run and tensor a count of its steps."""

@@ -3,30 +3,82 @@
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 
+class _Settings(NamedTuple):
+    """What of a process decides its numbers. matmul: torch's float32 matmul precision, which also decides
+    whether GPUs may use TF32 and CPUs bfloat16 in its place.
+    """
+
+    threads: int
+    matmul: str = "highest"
+    cudnn_tf32: bool = False
+    cudnn_deterministic: bool = True
+    cudnn_benchmark: bool = False
+    deterministic: bool = False
+    warn_only: bool = False
+    gradients: bool = True
+    dtype: torch.dtype = torch.float32
+
+    @staticmethod
+    def now() -> _Settings:
+        """Those of this process."""
+        try:
+            matmul = torch.get_float32_matmul_precision()
+        except RuntimeError:  # set in two ways that contradict each other
+            matmul = "highest"
+        return _Settings(
+            torch.get_num_threads(),
+            matmul,
+            torch.backends.cudnn.allow_tf32,
+            torch.backends.cudnn.deterministic,
+            torch.backends.cudnn.benchmark,
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+            torch.is_grad_enabled(),
+            torch.get_default_dtype(),
+        )
+
+    def settle(self) -> None:
+        """Make them those of this process."""
+        if torch.get_num_threads() != self.threads:
+            torch.set_num_threads(self.threads)
+        torch.set_float32_matmul_precision(self.matmul)
+        torch.backends.cudnn.allow_tf32 = self.cudnn_tf32
+        torch.backends.cudnn.deterministic = self.cudnn_deterministic
+        torch.backends.cudnn.benchmark = self.cudnn_benchmark
+        if torch.are_deterministic_algorithms_enabled() != self.deterministic:  # the call imports a lot
+            torch.use_deterministic_algorithms(self.deterministic, warn_only=self.warn_only)
+        torch.set_grad_enabled(self.gradients)
+        torch.set_default_dtype(self.dtype)
+
+
 @contextlib.contextmanager
 def exact_float32(threads: int) -> Iterator[None]:
-    """Full float32 (no TF32), deterministic kernels and a fixed thread count, so that a trial's numbers do
-    not depend on the process that happens to run it. What was set before is put back.
+    """The numerical policy: float32 products are float32, kernels are deterministic, threads are stated,
+    gradients are on, and the global random streams of torch, numpy and Python begin at 0, for functions of
+    others that draw from them. Whatever a process did before, what follows is as in a new one. What was there
+    before is put back.
     """
-    before = (
-        torch.get_num_threads(),
-        torch.backends.cuda.matmul.allow_tf32,
-        torch.backends.cudnn.allow_tf32,
-        torch.backends.cudnn.deterministic,
-        torch.backends.cudnn.benchmark,
-    )
-    _set(threads, False, False, True, False)
-    try:
-        yield
-    finally:
-        _set(*before)
+    before, drawn = _Settings.now(), (np.random.get_state(), random.getstate())  # noqa: NPY002
+    with torch.random.fork_rng(_gpus()):
+        _Settings(threads).settle()
+        torch.manual_seed(0)
+        np.random.seed(0)  # noqa: NPY002
+        random.seed(0)
+        try:
+            yield
+        finally:
+            before.settle()
+            np.random.set_state(drawn[0])  # noqa: NPY002
+            random.setstate(drawn[1])
 
 
 @contextlib.contextmanager
@@ -62,10 +114,7 @@ def owned(array: np.ndarray, device: torch.device) -> Tensor:
     return torch.empty(source.shape, dtype=source.dtype, device=device).copy_(source)
 
 
-def _set(threads: int, matmul_tf32: bool, cudnn_tf32: bool, deterministic: bool, benchmark: bool) -> None:
-    if torch.get_num_threads() != threads:
-        torch.set_num_threads(threads)
-    torch.backends.cuda.matmul.allow_tf32 = matmul_tf32
-    torch.backends.cudnn.allow_tf32 = cudnn_tf32
-    torch.backends.cudnn.deterministic = deterministic
-    torch.backends.cudnn.benchmark = benchmark
+def _gpus() -> range:
+    """Those whose random streams this process may have used."""
+    in_use: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return range(torch.cuda.device_count() if in_use else 0)

@@ -15,7 +15,7 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from statistics import median
@@ -23,11 +23,12 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from pipeline.engine import execute
-from pipeline.engine.work import Context, Finished, run_cohort
+from pipeline.engine.cohorts import Cohort
+from pipeline.engine.work import Context, Ended, Finished, run_cohort
 from pipeline.progress import Silent
 from pipeline.store.run import Run
 from pipeline.study import Study
-from pipeline.training import REFERENCE, BackEnd
+from pipeline.training import REFERENCE
 from pipeline.trial import TrialConfig
 from tests.benchmarks.timing import Figure, load
 
@@ -83,7 +84,7 @@ def run() -> Iterator[Figure]:
     trials = study.trials()
     with tempfile.TemporaryDirectory() as runs:
         bench = execute.prepare(study, trials[:1], "ray", None, None, Run(f"{runs}/{study.study}"))
-    (real,) = run_cohort(next(iter(bench.contexts.values())), trials[:1], REFERENCE)
+    (real,) = run_cohort(next(iter(bench.contexts.values())), Cohort((trials[0],), REFERENCE)).finished
     assert real.status == "completed", real.error
     rows = {table: len(r) for table, r in real.tables.items()}
     print(f"rows of a trial: {json.dumps(rows)}, weights: {len(real.weights or b'')} bytes", file=sys.stderr)
@@ -128,17 +129,17 @@ def _pass(study: Study, mirror: bool, profiled: bool) -> Pass:
     return Pass(trial, 1e3 * (cpu - clock.cpu) / trials, clock.started - start, read, parts)
 
 
-def replaying(real: Finished) -> Callable[[Context, Sequence[TrialConfig], BackEnd], list[Finished]]:
+def replaying(real: Finished) -> Callable[[Context, Cohort], Ended]:
     """A stand-in for `run_cohort` that returns at once what `real` left, as other trials'."""
 
     def one(trial: TrialConfig) -> Finished:
         now, key = datetime.now(UTC), trial.id
         tables = {table: [{**row, "trial_id": key} for row in rows] for table, rows in real.tables.items()}
         tables["trials"][0] |= {"config": trial.model_dump_json(), "started_at": now, "finished_at": now}
-        return real._replace(trial_id=key, tables=tables)
+        return real._replace(trial=trial, tables=tables)
 
-    def replay(context: Context, trials: Sequence[TrialConfig], back_end: BackEnd) -> list[Finished]:
-        return [one(trial) for trial in trials]
+    def replay(context: Context, cohort: Cohort) -> Ended:
+        return Ended([one(trial) for trial in cohort.trials])
 
     return replay
 

@@ -74,7 +74,7 @@ def run() -> Iterator[Figure]:
 def _by_engine(engine: Any, trials: list[TrialConfig], choice: Choice, samples: np.ndarray) -> None:
     cohorts = packed(trials, lambda _: choice, engine.slots, lambda _: 1.0)
     shared = engine.share(samples)
-    tasks = [Task(cohort.trials[0].id, shared, cohort) for cohort in cohorts]
+    tasks = [Task(c.trials[0].id, shared, (c.trials, c.back_end)) for c in cohorts]
     done = [d for batch in engine.run(trained, tasks) for d in batch]
     assert sum(d.value for d in done) == len(trials)
 

@@ -1,7 +1,9 @@
-"""A real Ray head with token authentication, in processes and on ports of its own."""
+"""Real Ray clusters with token authentication, in processes and on ports of their own, and an S3 server."""
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -13,21 +15,53 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from moto.server import ThreadedMotoServer
+from s3fs import S3FileSystem
+
+from tests.engine.tools import descendants, end
 
 TOKEN = "0123456789abcdef" * 4
+# A node that died without a word is given up after these, and not after Ray's 14 s.
+QUICK_DEATHS = {"RAY_health_check_period_ms": "500", "RAY_health_check_failure_threshold": "4"}
 
 
 @dataclass(frozen=True)
-class RunningHead:
-    """Where the dashboard listens and where its token lies."""
+class RayNode:
+    """`ray start --block` and what it watches."""
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def terminate(self) -> None:
+        """End it as a machine that is shut down does: in order, with word to the head."""
+        self.process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # it waits for a job that does not end
+            self.process.wait(15)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it as a machine without power does."""
+        end({self.pid: "", **descendants(self.pid)})
+        self.process.wait(30)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class RunningHead(RayNode):
+    """A head: where its dashboard and its GCS listen, and where its token lies."""
 
     address: str
     gcs_port: int
     token_file: Path
+    environment: dict[str, str] = field(repr=False)
 
 
 def free_ports(count: int) -> list[int]:
@@ -41,53 +75,106 @@ def free_ports(count: int) -> list[int]:
             listener.close()
 
 
-@pytest.fixture(scope="session")
-def ray_head() -> Iterator[RunningHead]:
-    # A short path: Ray's sockets lie under it and their names may have 107 characters.
-    folder = Path(tempfile.mkdtemp(prefix="bd", dir="/tmp"))
+def start_head(cpus: int = 2, **variables: str) -> RunningHead:
+    """A head that answers; its jobs, and its nodes, see `variables` beside this process's environment."""
+    folder = _folder()
     token_file = folder / "token"
     token_file.write_text(TOKEN)
-    gcs, dashboard, agent, client = free_ports(4)
-    command = [
-        f"{os.path.dirname(sys.executable)}/ray",
-        "start",
-        "--head",
-        "--block",
-        "--disable-usage-stats",
-    ]
-    command += ["--num-cpus=2", f"--port={gcs}", f"--dashboard-port={dashboard}", f"--temp-dir={folder}/r"]
-    command += [f"--dashboard-agent-listen-port={agent}", f"--ray-client-server-port={client}"]
-    command += [f"--object-store-memory={80 * 2**20}"]
+    gcs, dashboard, client = free_ports(3)
     environment = {
         **os.environ,
+        **variables,
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token_file),
         "RAY_USAGE_STATS_ENABLED": "0",
     }
+    for name in ("RAY_AUTH_TOKEN", "PYTHONPATH"):  # a job's code is what was uploaded
+        environment.pop(name, None)
+    options = [
+        "--head",
+        f"--port={gcs}",
+        f"--dashboard-port={dashboard}",
+        f"--ray-client-server-port={client}",
+    ]
+    process = _ray_start(folder, environment, *options, f"--num-cpus={cpus}")
+    head = RunningHead(process, folder, f"http://127.0.0.1:{dashboard}", gcs, token_file, environment)
+    _wait(head)
+    return head
+
+
+def start_node(head: RunningHead, *options: str, cpus: int = 1) -> RayNode:
+    """A node of its own `ray start OPTIONS`; it joins some seconds later."""
+    folder = _folder()
+    options = (f"--address=127.0.0.1:{head.gcs_port}", f"--num-cpus={cpus}", *options)
+    return RayNode(_ray_start(folder, head.environment, *options), folder)
+
+
+def _folder() -> Path:
+    # A short path: Ray's sockets lie under it and their names may have 107 characters. One for each node: those
+    # that share it delete each other's copies of a job's code.
+    return Path(tempfile.mkdtemp(prefix="bd", dir="/tmp"))
+
+
+def _ray_start(folder: Path, environment: dict[str, str], *options: str) -> subprocess.Popen[bytes]:
+    (agent,) = free_ports(1)
+    ray = f"{os.path.dirname(sys.executable)}/ray"
+    command = [ray, "start", "--block", f"--temp-dir={folder}/r", f"--dashboard-agent-listen-port={agent}"]
+    # Workers' ports at random: nodes on one machine would choose from the same ones.
+    command += ["--min-worker-port=0", "--max-worker-port=0", f"--object-store-memory={80 * 2**20}", *options]
     with open(folder / "log", "w") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-    address = f"http://127.0.0.1:{dashboard}"
-    try:
-        _wait(address, process, folder / "log")
-        yield RunningHead(address, gcs, token_file)
-    finally:
-        process.send_signal(signal.SIGTERM)  # ends what --block watches, too
-        process.wait(30)
-        shutil.rmtree(folder, ignore_errors=True)
+        # From elsewhere: a worker finds modules where `ray start` was.
+        return subprocess.Popen(
+            command, env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True
+        )
 
 
-def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait(head: RunningHead) -> None:
     for _ in range(600):
-        assert process.poll() is None, log.read_text()[-2000:]
+        assert head.process.poll() is None, (head.folder / "log").read_text()[-2000:]
         try:
-            urllib.request.urlopen(f"{address}/api/version", timeout=1)
+            urllib.request.urlopen(f"{head.address}/api/version", timeout=1)
         except urllib.error.HTTPError as error:
             if error.code == 401:
                 return
         except OSError:
             pass
         time.sleep(0.1)
-    raise AssertionError(log.read_text()[-2000:])
+    raise AssertionError((head.folder / "log").read_text()[-2000:])
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[dict[str, str]]:
+    """A real S3 protocol server on loopback with a bucket `lab`: the variables that lead to it."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line a request
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    S3FileSystem(key="x", secret="x", endpoint_url=url, skip_instance_cache=True).mkdir("lab")
+    yield {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Where this process, and every head started with `s3_server`, can keep runs."""
+    for name, value in s3_server.items():
+        monkeypatch.setenv(name, value)
+    S3FileSystem.clear_instance_cache()  # one kept from before knows another server
+    yield "s3://lab/runs"
+    S3FileSystem.clear_instance_cache()
+
+
+@pytest.fixture(scope="session")
+def ray_head(s3_server: dict[str, str]) -> Iterator[RunningHead]:
+    head = start_head(**s3_server)
+    yield head
+    head.terminate()
 
 
 @pytest.fixture

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.server
+import importlib.metadata
 import json
+import platform
 import socket
 import sys
 import threading
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.head import find_head, read_token
+from cluster.head import find_head
 from pipeline.errors import InputError
 from tests.cluster.conftest import TOKEN, RunningHead, free_ports
 
@@ -86,15 +88,41 @@ def test_a_web_server_that_is_no_dashboard(dashboard: str, pages: dict[str, str]
     assert refusal(dashboard).startswith("is not a Ray dashboard")
 
 
-def test_old_ray(dashboard: str, pages: dict[str, str]) -> None:
-    pages["/api/version"] = json.dumps({"ray_version": "2.9.3"})
-    assert refusal(dashboard) == "runs Ray 2.9.3; must be 2.52 or newer"
+def minor(version: str, step: int) -> str:
+    """The version whose second number is higher by `step`."""
+    first, second, *rest = version.split(".")
+    return ".".join([first, str(int(second) + step), *rest])
 
 
-@pytest.mark.parametrize("version", ["3.10.4", "3.14.0"])
-def test_python_the_pipeline_cannot_run_on(dashboard: str, pages: dict[str, str], version: str) -> None:
-    pages["/api/v0/cluster_metadata"] = json.dumps({"data": {"pythonVersion": version}})
-    assert refusal(dashboard) == f"runs Python {version}; must be 3.11, 3.12 or 3.13"
+RAY, PYTHON = importlib.metadata.version("ray"), platform.python_version()
+
+
+@pytest.mark.parametrize(
+    ("name", "ours", "theirs"),
+    [
+        ("Ray", RAY, minor(RAY, -1)),
+        ("Ray", RAY, f"3.{RAY.split('.')[1]}.0"),
+        ("Python", PYTHON, minor(PYTHON, 1)),
+    ],
+)
+def test_other_versions_than_the_cluster_has(
+    dashboard: str, pages: dict[str, str], name: str, ours: str, theirs: str
+) -> None:
+    if name == "Ray":
+        pages["/api/version"] = json.dumps({"ray_version": theirs})
+    else:
+        pages["/api/v0/cluster_metadata"] = json.dumps({"data": {"pythonVersion": theirs}})
+    head = find_head(dashboard)  # looking after jobs needs no equal versions
+    with pytest.raises(InputError) as caught:
+        head.check_versions()
+    (line,) = str(caught.value).splitlines()
+    assert f"the cluster runs {name} {theirs} and this is {name} {ours}; install {name} " in line
+
+
+def test_other_patches_and_unknown_versions_pass(dashboard: str, pages: dict[str, str]) -> None:
+    pages["/api/version"] = json.dumps({"ray_version": RAY.rpartition(".")[0] + ".99"})
+    pages["/api/v0/cluster_metadata"] = "{}"
+    find_head(dashboard).check_versions()
 
 
 def test_a_head_without_token_gets_no_token(dashboard: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,6 +144,8 @@ def test_a_real_head(ray_head: RunningHead) -> None:
     assert head.url == ray_head.address
     assert head.headers == {"authorization": f"Bearer {TOKEN}"}
     assert head.python() == sys.executable
+    assert head.versions == {"Ray": RAY, "Python": PYTHON}
+    head.check_versions()
 
 
 def test_a_wrong_token(ray_head: RunningHead, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,17 +163,3 @@ def test_no_token(ray_head: RunningHead, monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_the_wrong_port_of_a_real_head(ray_head: RunningHead) -> None:
     assert "8265" in refusal(f"http://127.0.0.1:{ray_head.gcs_port}")
-
-
-def test_where_a_token_is_looked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
-    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
-    (tmp_path / ".ray").mkdir()
-    (tmp_path / ".ray" / "auth_token").write_text("default\n")
-    assert read_token("head") == "default"
-    (tmp_path / "other").write_text("named")
-    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "other"))
-    assert read_token("head") == "named"
-    monkeypatch.setenv("RAY_AUTH_TOKEN", "direct")
-    assert read_token("head") == "direct"

@@ -15,12 +15,13 @@ import pytest
 from pipeline import run
 from pipeline.cli import app
 from pipeline.engine import execute, tuning, work
-from pipeline.engine.cohorts import Choice, Cohort, packed, shape_key
+from pipeline.engine.cohorts import MOST_IN_TASK, Backlog, Choice, Cohort, packed, shape_key
 from pipeline.engine.engines import Inline
-from pipeline.engine.tuning import Timing, Tuned
-from pipeline.engine.work import Context, Finished, run_cohort
+from pipeline.engine.tuning import Probed, Timing, Tuned
+from pipeline.engine.work import Context, Ended, run_cohort
 from pipeline.errors import InputError
 from pipeline.store.run import Run
+from pipeline.study import ResourceOptions
 from pipeline.training import BACK_ENDS, REFERENCE, BackEnd, Member, Trained
 from pipeline.trial import TrialConfig
 from tests.engine.tools import TINY, numbers, study
@@ -37,7 +38,9 @@ def width(trial: TrialConfig) -> float:
 
 def cohorts(size: int, slots: int, *overrides: str) -> list[Cohort]:
     choice = Choice(BACK_ENDS["stacked"], size)
-    return packed(study(TINY, *WIDER, *overrides).trials(), lambda _: choice, slots, width)
+    trials = study(TINY, *WIDER, *overrides).trials()
+    seconds = {shape_key(trial): width(trial) for trial in trials}
+    return list(packed(trials, lambda _: choice, lambda: slots, seconds.__getitem__))
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 100])
@@ -53,6 +56,33 @@ def test_every_trial_is_in_one_cohort_of_its_shape(size: int, slots: int) -> Non
     assert len(found) >= min(len(trials), 2 * slots)
     lengths = [sum(map(width, cohort.trials)) for cohort in found]
     assert lengths == sorted(lengths, reverse=True)
+
+
+def test_short_trials_share_a_task_once_their_length_is_known() -> None:
+    trials = study(TINY, "vary.discriminator.width=[4]", "vary.seed={count: 1000}").trials()
+    known = [1.0]
+    found = packed(trials, lambda _: Choice(REFERENCE, 1), lambda: 2, lambda _: known[0])
+    first = next(found)
+    assert len(first.trials) == 2  # two seconds a task
+    known[0] = 0.1
+    assert len(next(found).trials) == 20
+    known[0] = 1e-4
+    rest = list(found)
+    assert len(rest[0].trials) == 62 < MOST_IN_TASK  # 978 in 16 equal parts
+    assert len(rest[-1].trials) <= 2  # the last tasks are short: no slot ends long after the others
+    everyone = [*first.trials, *(t for c in rest for t in c.trials)]
+    assert len({t.id for t in everyone}) == 980
+
+
+def test_what_must_be_done_again_comes_first_even_after_the_end() -> None:
+    trials = tuple(study(TINY, *WIDER).trials())
+    cohort = Cohort(trials[:5], REFERENCE)
+    backlog = Backlog(iter([cohort]))
+    assert next(backlog) == cohort
+    assert next(backlog, None) is None
+    backlog.again(cohort.halves())
+    assert [len(c.trials) for c in backlog] == [2, 3]
+    assert [c.tried for c in cohort.halves()] == [1, 1]
 
 
 def test_members_with_equal_rates_stand_together() -> None:
@@ -83,7 +113,7 @@ def test_a_study_in_cohorts_gives_the_tables_of_the_reference(runs: Path) -> Non
     for name, root in found.items():
         tables = numbers(root)
         assert set(tables["trials"]["back_end"]) == {name}
-        assert set(tables["trials"]["cohort_size"]) == {1 if name == "reference" else 2}
+        assert set(tables["trials"]["cohort_size"]) == {2 if name == "stacked" else 1}
         for table in ("collisions", "quality", "curves"):
             ours, theirs = (t[table].select_dtypes("number") for t in (tables, expected))
             np.testing.assert_allclose(
@@ -96,7 +126,7 @@ def test_what_a_cohort_cannot_do_its_members_do_alone(runs: Path, monkeypatch: p
     asked: list[tuple[int, str]] = []
 
     def failing(members: Sequence[Member], *rest: Any) -> list[Trained]:
-        back_end: BackEnd = rest[-1]
+        back_end: BackEnd = rest[-2]
         asked.append((len(members), back_end.name))
         if len(members) > 1 or (back_end != REFERENCE and members[0].trial.seed == 1):
             raise RuntimeError("not as a cohort")
@@ -121,11 +151,11 @@ def test_one_members_failure_is_its_own(runs: Path) -> None:
         assert row["steps_done"] == (3 if diverging else 6)
 
 
-def deadly(context: Context, trials: Sequence[TrialConfig], back_end: BackEnd) -> list[Finished]:
+def deadly(context: Context, cohort: Cohort) -> Ended:
     """One trial kills its worker, and with it its cohort."""
-    if any(t.seed == 1 and t.discriminator is not None and t.discriminator.width == 4 for t in trials):
+    if any(t.seed == 1 and t.discriminator is not None and t.discriminator.width == 4 for t in cohort.trials):
         os.kill(os.getpid(), signal.SIGKILL)
-    return run_cohort(context, trials, back_end)
+    return run_cohort(context, cohort)
 
 
 @pytest.mark.usefixtures("local_ray")
@@ -136,7 +166,11 @@ def test_a_killed_cohort_is_tried_again_one_by_one(runs: Path, monkeypatch: pyte
     assert len(rows) == 16
     assert rows["status"].value_counts().to_dict() == {"completed": 15, "lost": 1}
     (lost,) = rows[rows["status"] == "lost"].to_dict("records")
-    assert (lost["seed"], lost["discriminator_width"], lost["attempts"]) == (1, 4, 3)
+    assert (lost["seed"], lost["discriminator_width"], lost["attempts"]) == (
+        1,
+        4,
+        5,
+    )  # in fours, in twos, and three times alone
 
 
 def choices_of(trials_study: Any, root: Path, **how: Any) -> dict[Any, Any]:
@@ -156,10 +190,12 @@ def test_a_measured_choice_is_kept_and_used_again(runs: Path, monkeypatch: pytes
     calls: list[int] = []
     speeds = {"reference": 10.0, "traced": 10.5, "stacked": 40.0}
 
-    def measured(context: Context, trial: TrialConfig, candidates: Sequence[tuple[BackEnd, int]]) -> Any:
+    def measured(
+        context: Context, trial: TrialConfig, candidates: Sequence[tuple[BackEnd, int]], _: ResourceOptions
+    ) -> Probed:
         calls.append(len(candidates))
         assert not any(b.compiled for b, _ in candidates)
-        return [Timing(b.name, size, speeds[b.name]) for b, size in candidates]
+        return Probed([Timing(b.name, size, speeds[b.name]) for b, size in candidates], 0.5)
 
     monkeypatch.setattr(tuning, "probe", measured)
     many = study(TINY, "vary.seed={count: 6}")

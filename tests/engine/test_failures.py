@@ -14,12 +14,12 @@ import pytest
 
 from pipeline import load_run, run
 from pipeline.cli import app
-from pipeline.engine import execute
+from pipeline.engine import execute, work
+from pipeline.engine.cohorts import Cohort
 from pipeline.engine.engines import Task
-from pipeline.engine.work import Context, Finished, run_cohort
+from pipeline.engine.work import Context, Ended, run_cohort
 from pipeline.study import ResourceOptions
-from pipeline.training import BackEnd, cohort
-from pipeline.trial import TrialConfig
+from pipeline.training import Member
 from tests.engine.tools import TINY, assert_same, descendants, numbers, study, wait_for
 
 DIVERGING = ["vary.training.generator_lr=[1e-3, 1e30]", "vary.discriminator.width=[4]"]
@@ -55,14 +55,14 @@ def test_a_diverging_trial_is_a_row(engine: str, runs: Path) -> None:
 def test_whatever_a_trial_raises_is_its_outcome(
     error: Exception, status: str, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = cohort.train
+    real = work.train_cohort
 
-    def train(trial: TrialConfig, *rest: Any) -> Any:
-        if trial.seed == 1:
+    def train(members: Sequence[Member], *rest: Any) -> Any:
+        if members[0].trial.seed == 1:
             raise error
-        return real(trial, *rest)
+        return real(members, *rest)
 
-    monkeypatch.setattr(cohort, "train", train)
+    monkeypatch.setattr(work, "train_cohort", train)
     rows = run(study(TINY), runs, engine="inline", mirror=False).table("trials")
     assert dict(rows.groupby("seed")["status"].first()) == {0: "completed", 1: status}
     (reason,) = set(rows.loc[rows["seed"] == 1, "error"])
@@ -110,12 +110,12 @@ def test_the_engine_tries_again_what_its_worker_did_not_survive(tmp_path: Path) 
     assert "\n" not in ends["bad"].reason
 
 
-def deadly(context: Context, trials: Sequence[TrialConfig], back_end: BackEnd) -> list[Finished]:
+def deadly(context: Context, cohort: Cohort) -> Ended:
     """A trial that no worker survives, among others."""
-    for trial in trials:
+    for trial in cohort.trials:
         if trial.seed == 1 and trial.discriminator is not None and trial.discriminator.width == 4:
             os.kill(os.getpid(), signal.SIGKILL)
-    return run_cohort(context, trials, back_end)
+    return run_cohort(context, cohort)
 
 
 @pytest.mark.usefixtures("local_ray")

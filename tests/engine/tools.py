@@ -46,6 +46,8 @@ CIRCUMSTANCES = {
     "measure_seconds",
     "device_seconds",
     "images_per_second",
+    "predicted_seconds",
+    "peak_memory_bytes",
     "started_at",
     "finished_at",
     "host",

@@ -14,7 +14,7 @@ from pipeline.networks.parameters import initialise
 from pipeline.seeds import stream
 from pipeline.systems import Players, System, make_system
 from pipeline.training import exact_float32, sample, train
-from pipeline.training.feed import Reader, Shelf, batches
+from pipeline.training.feed import Feed, Reader, Shelf
 from pipeline.trial import TrialConfig
 
 CPU = torch.device("cpu")
@@ -61,7 +61,7 @@ def test_the_loop_equals_a_plain_pytorch_loop(objective: str) -> None:
     g_optimizer = torch.optim.Adam(g.parameters(), lr=1e-3, betas=(0.5, 0.999))
     d_optimizer = torch.optim.Adam(d.parameters(), lr=5e-4, betas=(0.5, 0.999))
     shelf = Shelf(torch.from_numpy(IMAGES), torch.zeros(120))
-    feed = batches(shelf, [Reader(config.id, np.arange(120))], game, 16)
+    feed = Feed(shelf, [Reader(config.id, np.arange(120))], game, 16)
     ones, zeros = torch.ones(16), torch.zeros(16)
     with exact_float32(1):
         for _ in range(6):
@@ -122,7 +122,7 @@ def test_data_comes_in_epochs_without_repetition() -> None:
     samples = torch.arange(70.0)[:, None]
 
     def seen(readers: list[Reader], count: int) -> torch.Tensor:
-        feed = batches(Shelf(samples, samples[:, 0].long()), readers, game, 20)
+        feed = Feed(Shelf(samples, samples[:, 0].long()), readers, game, 20)
         found = [next(feed) for _ in range(count)]
         assert all(torch.equal(batch.real[..., 0], batch.labels) for batch in found)
         return torch.cat([batch.real[..., 0] for batch in found], 1)

@@ -1,0 +1,57 @@
+"""What an earlier driver left: nothing more to do, or trials in the middle of their training."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from pipeline.engine.cohorts import Cohort
+from pipeline.errors import InputError
+from pipeline.store.run import Run
+from pipeline.study import Study
+from pipeline.training import BACK_ENDS, interrupted
+from pipeline.trial import TrialConfig
+
+log = logging.getLogger(__name__)
+
+
+def nothing_left(study: Study, trials: Sequence[TrialConfig], target: Run) -> bool:
+    """Whether the run has everything that this very study asks for, seen without its data."""
+    try:
+        if target.study != study:
+            return False
+    except InputError:  # no run yet, or none that can be read
+        return False
+    ends = target.table("trials", ["trial_id", "status"])
+    if not {trial.id for trial in trials} <= set(ends["trial_id"]):
+        return False
+    completed = set(ends.loc[ends["status"] == "completed", "trial_id"])
+    rows = target.table("collisions", ["trial_id", "source", "embedding", "tau_rule", "samples"])
+    rows = rows[(rows["tau_rule"] == study.measure.tau_rule()) & (rows["samples"] == study.measure.samples)]
+    for name in study.measure.embedding_names():
+        of_name = rows[rows["embedding"] == name]
+        if not completed <= set(of_name["trial_id"]) or "real" not in set(of_name["source"]):
+            return False
+    return True
+
+
+def under_way(target: Run, trials: Sequence[TrialConfig]) -> tuple[list[Cohort], list[TrialConfig]]:
+    """Cohorts of these trials whose training is kept in the store, as they were, and the trials in none.
+
+    Checkpoints of trials that are not among them are dropped: those trials have ended.
+    """
+    left = {trial.id: trial for trial in trials}
+    cohorts: list[Cohort] = []
+    for key in target.checkpoints():
+        content = target.checkpoint(key)
+        try:
+            of = interrupted(content) if content is not None else None
+        except ValueError as error:
+            log.warning("checkpoint %s: is not used: %s", key, error)
+            of = None
+        if of is not None and all(trial in left for trial in of.trials) and of.back_end in BACK_ENDS:
+            members = tuple(left.pop(trial) for trial in of.trials)
+            cohorts.append(Cohort(members, BACK_ENDS[of.back_end]))
+        else:
+            target.drop_checkpoint(key)
+    return cohorts, list(left.values())

@@ -117,7 +117,7 @@ class Files:
 
     def _steadily(self, doing: str, name: str, action: Callable[[], T]) -> T:
         """Do it, again and again while the store does not answer."""
-        end, pause = 0.0, 0.1
+        since, pause = 0.0, 0.1
         while True:
             try:
                 result = action()
@@ -128,8 +128,8 @@ class Files:
                     raise
                 if not transient(error):
                     raise InputError(f"{self.root}/{name}: cannot be {doing}: {reason(error)}") from None
-                end = end or time.monotonic() + self.patience
-                if time.monotonic() + pause > end:
+                since = since or time.monotonic()
+                if time.monotonic() + pause > since + self.patience:
                     raise Unreachable(f"{self.root}: the store does not answer: {reason(error)}") from None
                 self._outage(error)
                 time.sleep(pause)

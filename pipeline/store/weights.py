@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from pipeline.store.manifests import digest
 
@@ -63,7 +63,10 @@ def merge(files: Iterable[bytes]) -> tuple[bytes, int]:
         for key, entry in header.items():
             entries[key] = {**entry, "data_offsets": [len(data) + k for k in entry["data_offsets"]]}
         data += own
-    return (_header({SUMS: sums, **entries}) + data, len(entries)) if entries else (b"", 0)
+    if entries:
+        data[:0] = _header({SUMS: sums, **entries})
+    # As it is: a copy would take as much memory again.
+    return cast(bytes, data), len(entries)
 
 
 def header_end(start: bytes) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from pipeline.store.manifests import digest
 
@@ -52,7 +52,7 @@ def pack(weights: Mapping[str, bytes]) -> tuple[bytes, int]:
 def merge(files: Iterable[bytes]) -> tuple[bytes, int]:
     """One file of several, which share no trial, and its number of tensors; empty if there are none.
 
-    Takes the files one by one: memory for all data and one file.
+    Takes the files one by one: memory for twice the data.
     """
     sums: dict[str, str] = {}
     entries: Header = {}
@@ -63,10 +63,7 @@ def merge(files: Iterable[bytes]) -> tuple[bytes, int]:
         for key, entry in header.items():
             entries[key] = {**entry, "data_offsets": [len(data) + k for k in entry["data_offsets"]]}
         data += own
-    if entries:
-        data[:0] = _header({SUMS: sums, **entries})
-    # As it is: a copy would take as much memory again.
-    return cast(bytes, data), len(entries)
+    return (_header({SUMS: sums, **entries}) + data, len(entries)) if entries else (b"", 0)
 
 
 def header_end(start: bytes) -> int:

@@ -151,7 +151,7 @@ class Writer:
                 return
             except Exception as error:
                 self._spoiled = True
-                told = str(error) if isinstance(error, InputError) else repr(error)
+                told = str(error) if isinstance(error, InputError | FileNotFoundError) else repr(error)
                 log.warning("shards are merged no further: %s", told)
 
     def _put_unless_ending(self, name: str, content: bytes) -> None:

@@ -49,8 +49,9 @@ def encode(table: pa.Table) -> bytes:
 
 
 def decode(table: str, content: bytes, columns: Sequence[str] | None = None) -> pa.Table:
-    """A Parquet file's rows under the table's schema; a column that it lacks is null. Raises pa.ArrowException
-    or OSError if it is none.
+    """A Parquet file's rows under the table's schema; a column that it lacks is null.
+
+    Raises pa.ArrowException or OSError if it is none.
     """
     # Not `pq.read_table`, which imports pandas.
     file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)

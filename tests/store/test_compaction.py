@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pipeline.store.compaction import MOST_BYTES, MOST_TRIALS, group, level
+from pipeline.store import writer
+from pipeline.store.compaction import MOST_BYTES, MOST_TRIALS, Put, group, level, merged
 from pipeline.store.files import Files
 from pipeline.store.manifests import Content, Manifest
 from pipeline.store.run import Run
-from pipeline.store.writer import Writer
+from pipeline.store.shards import Shards
 from tests.store.rows import assert_players, rows, weights
 
 
@@ -68,10 +70,9 @@ def test_a_long_run_keeps_few_files_and_every_trial_once(tmp_path: Path) -> None
         for k, trial in enumerate(trials):
             run.save([trial], rows(trial), weights(trial))
             if k % 50 == 49:
-                writer = run._writer
-                assert writer is not None
-                if writer._merging is not None:
-                    writer._merging.result()
+                assert run._writer is not None
+                if run._writer._merging is not None:
+                    run._writer._merging.result()
                 most = max(most, len(shards(run)))
                 assert run.done() == set(trials[: k + 1])
     assert most <= 3 * 16
@@ -110,7 +111,7 @@ def test_merging_killed_at_any_step_leaves_every_trial_once(
     run = Run(root)
     trials = [f"t{k}" for k in range(4)]
     with monkeypatch.context() as patch:
-        patch.setattr(Writer, "finish", lambda self: None)
+        patch.setattr(writer.Writer, "finish", lambda self: None)
         with run.writing():
             for trial in trials:
                 run.save([trial], rows(trial), weights(trial))
@@ -176,3 +177,82 @@ def test_a_damaged_shard_stops_merging_and_not_the_run(
     (said,) = [r.getMessage() for r in caplog.records if r.name.startswith("pipeline")]
     assert said.startswith("shards are merged no further: ")
     assert f"{path.name}: is damaged" in said
+
+
+def test_trials_are_committed_while_shards_are_merged(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, begun, go_on = Run(root), threading.Event(), threading.Event()
+    trials = [f"t{k:02d}" for k in range(20)]
+
+    def slow(*arguments: Any) -> Manifest:
+        begun.set()
+        assert go_on.wait(60)
+        return merged(*arguments)
+
+    monkeypatch.setattr(writer, "merged", slow)
+    with run.writing():
+        for trial in trials[:16]:
+            run.save([trial], rows(trial), weights(trial))
+        assert begun.wait(60)
+        for trial in trials[16:]:
+            run.save([trial], rows(trial), weights(trial))
+        run.save_labels("ann", [{"trial_id": "t00", "first": 0, "second": 1, "rater": "ann"}])
+        assert Run(root).done() == set(trials)
+        assert shards(run) == [1] * 20
+        go_on.set()
+        assert run._writer is not None
+        assert run._writer._merging is not None
+        run._writer._merging.result()
+        assert shards(run) == [1, 1, 1, 1, 16]
+    assert shards(run) == [20]
+    assert run.table("trials")["trial_id"].tolist() == trials
+    assert len(run.table("labels")) == 1
+    for trial in trials:
+        assert_players(run.players(trial), trial)
+
+
+@pytest.mark.parametrize("error", [MemoryError("no room"), RuntimeError("unforeseen")])
+def test_whatever_goes_wrong_in_merging_is_said_and_ends_no_run(
+    tmp_path: Path, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*arguments: Any) -> Manifest:
+        raise error
+
+    monkeypatch.setattr(writer, "merged", fail)
+    run = Run(tmp_path / "r")
+    trials = [f"t{k:02d}" for k in range(40)]
+    with run.writing():
+        for trial in trials:
+            run.save([trial], rows(trial))
+    assert run.done() == set(trials)
+    (said,) = [r.getMessage() for r in caplog.records if r.name.startswith("pipeline")]
+    assert said == f"shards are merged no further: {error!r}"
+
+
+def test_a_driver_that_ends_early_waits_for_no_merging(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, begun = Run(tmp_path / "r"), threading.Event()
+    trials = [f"t{k:02d}" for k in range(16)]
+
+    def until_ending(members: list[Manifest], shard: str, of: Shards, put: Put) -> Manifest:
+        begun.set()
+        while True:  # as if there were no end of files
+            put("trials/trials-x.parquet", b"x")
+
+    monkeypatch.setattr(writer, "merged", until_ending)
+
+    def interrupted() -> None:
+        with run.writing():
+            for trial in trials:
+                run.save([trial], rows(trial))
+            assert begun.wait(60)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    monkeypatch.undo()
+    assert shards(run) == [1] * 16
+    with run.writing():
+        pass
+    assert shards(run) == [16]
+    assert run.table("trials")["trial_id"].tolist() == trials

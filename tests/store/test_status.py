@@ -55,7 +55,9 @@ def test_what_is_done_what_failed_and_who_is_writing(root: str) -> None:
             "  lost: 1",
             "  beside the plan (a search's suggestions, an earlier version): 1",
         ]
-        assert sorted(told[5:7]) == sorted([f"  {ids[1]} lost: why lost", f"  {ids[2]} diverged: why diverged"])
+        assert sorted(told[5:7]) == sorted(
+            [f"  {ids[1]} lost: why lost", f"  {ids[2]} diverged: why diverged"]
+        )
         assert told[7].startswith(f"writing: process {writer.pid} on {os.uname().nodename}, since 20")
         assert told[8:] == ["checkpoints of trials under way: 1"]
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,7 +62,7 @@ class Study(Options):
         except ValidationError as error:
             raise InputError(f"{name}: {describe(error)}") from None
         try:
-            study.trials()
+            _ = study.by_id
             for hypothesis in study.hypotheses:
                 study._check_predictor(hypothesis)
             study._check_space()
@@ -117,20 +118,30 @@ class Study(Options):
 
     def trials(self) -> list[TrialConfig]:
         """Every combination of the axes that `exclude` leaves, in the order written, seeds innermost."""
+        return list(self.by_id.values())
+
+    @cached_property
+    def by_id(self) -> dict[str, TrialConfig]:
+        """The same by their ids."""
         self._check_axes()
+        listed = [{"seed": seed} for seed in self.seeds()] if "seed" in self.vary else [{}]
+        if isinstance(self.vary.get("seed"), list):
+            for seed in listed:
+                self.resolve(seed)
         trials: dict[str, TrialConfig] = {}
         for settings in self._combinations():
-            if any(
-                all(settings.get(k) == v for k, v in rule.items()) for rule in self.vary.get("exclude", [])
-            ):
+            seeds = [seed for seed in listed if not self._excludes({**settings, **seed})]
+            if not seeds:
                 continue
-            trial = self.resolve(settings)
-            if trial.id in trials:
+            first = self.resolve({**settings, **seeds[0]})
+            # All other keys are the same and need no second look.
+            found = first.with_seeds(seed.get("seed", first.seed) for seed in seeds)
+            if not trials.keys().isdisjoint(found):
                 raise InputError(f"vary: two combinations give the same trial: {settings}")
-            trials[trial.id] = trial
+            trials |= found
         if not trials:
             raise InputError("vary.exclude: leaves no trial")
-        return list(trials.values())
+        return trials
 
     def resolve(self, settings: dict[str, Any]) -> TrialConfig:
         """The base with dotted `settings` put in. Raises InputError naming the key."""
@@ -234,7 +245,12 @@ class Study(Options):
                         f"vary.exclude.{i}.{key}: is not a varied key; varied: {', '.join(seen)}"
                     )
 
+    def _excludes(self, settings: dict[str, Any]) -> bool:
+        rules = self.vary.get("exclude", [])
+        return any(all(settings.get(key) == value for key, value in rule.items()) for rule in rules)
+
     def _combinations(self) -> Iterator[dict[str, Any]]:
+        """Settings of all axes but `seed`."""
         factors: list[list[dict[str, Any]]] = []
         for key, values in self.vary.items():
             if key == "zip":
@@ -246,8 +262,6 @@ class Study(Options):
                 factors.append(values)
             elif key not in ("exclude", "seed"):
                 factors.append([{key: value} for value in values])
-        if "seed" in self.vary:
-            factors.append([{"seed": seed} for seed in self.seeds()])
         for combination in itertools.product(*factors):
             yield {key: value for part in combination for key, value in part.items()}
 

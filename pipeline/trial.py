@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -85,8 +86,23 @@ class TrialConfig(Options):
 
         Values equal to their default are left out, so a field added later at its default keeps old ids.
         """
+        return content_hash(self._content())
+
+    def with_seeds(self, seeds: Iterable[int]) -> dict[str, TrialConfig]:
+        """By id the trials that differ from this one in their seed alone, unchecked."""
+        default = type(self).model_fields["seed"].default
+        content = self._content()
+        content.pop("seed", None)
+        trials: dict[str, TrialConfig] = {}
+        for seed in seeds:
+            own = content if seed == default else {**content, "seed": seed}
+            trials[content_hash(own)] = self if seed == self.seed else self.model_copy(update={"seed": seed})
+        return trials
+
+    def _content(self) -> dict[str, Any]:
+        """Everything that is not at its default."""
         content = self.model_dump(mode="json", exclude_defaults=True)
-        return content_hash({"semantics": self._semantics, **content})
+        return {"semantics": self._semantics, **content}
 
     @property
     def _semantics(self) -> int:
@@ -128,8 +144,10 @@ def label(options: Options) -> str:
 
 def content_hash(content: object) -> str:
     """16 hex digits of SHA-256 over canonical JSON."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(_canonical(content).encode()).hexdigest()[:16]
+
+
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -47,6 +47,19 @@ def test_axes_multiply_with_seeds_innermost() -> None:
     assert len({t.id for t in trials}) == 6
 
 
+def test_a_trial_found_by_its_seed_is_the_one_that_all_keys_give() -> None:
+    seeds, rule = [7, 0, 3], {"discriminator.width": 2, "seed": 0}
+    study = small(
+        "  exclude: [{discriminator.width: 2, seed: 0}]\n",
+        **{"seed: {count: 3}": f"seed: {seeds}", "train_samples: 100": "train_samples: 100\n  seed: 5"},
+    )
+    settings = [{"discriminator.width": width, "seed": seed} for width in (2, 4) for seed in seeds]
+    expected = [study.resolve(s) for s in settings if s != rule]
+    assert study.trials() == expected
+    assert [t.id for t in study.trials()] == list(study.by_id) == [t.id for t in expected]
+    assert [t.model_dump_json() for t in study.trials()] == [t.model_dump_json() for t in expected]
+
+
 def test_numbers_like_1e_minus_4_are_numbers() -> None:
     assert small().base.training.generator_lr == 1e-4
 
@@ -198,6 +211,8 @@ def test_mistakes_in_the_base_name_key_value_and_what_is_allowed(mistake: str) -
         ("base.system={name: pacgan, packing: 5}", "base.system.packing: 5"),
         ("vary={rows: [3]}", "vary.rows"),
         ("vary.seed={count: 0}", "seed.count: 0"),
+        ("vary.seed=[1, -2]", "vary.seed: -2: should be greater than or equal to 0"),
+        ("vary.seed=[1, 2.5]", "vary.seed: 2.5: should be a valid integer"),
         ("base.training.betas=[0.5]", "base.training.betas"),
         (
             "hypotheses=[{name: h, outcome: log_support, predictor: log_generator_params, expect: increasing}]",

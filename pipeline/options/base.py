@@ -23,18 +23,17 @@ class Options(BaseModel):
     @classmethod
     def _known_keys(cls, data: Any) -> Any:
         # Before pydantic's own check, so that the message can say what is allowed.
-        if isinstance(data, dict):
-            for key in data:
-                if key not in cls.model_fields:
-                    raise PydanticCustomError(
-                        "unknown_key",
-                        "unknown key; allowed: {allowed}{hint}",
-                        {
-                            "key": str(key),
-                            "allowed": ", ".join(cls.model_fields),
-                            "hint": did_you_mean(str(key), cls.model_fields),
-                        },
-                    )
+        if isinstance(data, dict) and not data.keys() <= cls.__pydantic_fields__.keys():
+            key = next(key for key in data if key not in cls.__pydantic_fields__)
+            raise PydanticCustomError(
+                "unknown_key",
+                "unknown key; allowed: {allowed}{hint}",
+                {
+                    "key": str(key),
+                    "allowed": ", ".join(cls.model_fields),
+                    "hint": did_you_mean(str(key), cls.model_fields),
+                },
+            )
         return data
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TypeVar
 
 from pipeline.errors import InputError
@@ -116,7 +117,7 @@ class Files:
 
     def _steadily(self, doing: str, name: str, action: Callable[[], T]) -> T:
         """Do it, again and again while the store does not answer."""
-        end, pause = 0.0, 0.1
+        since, pause = 0.0, 0.1
         while True:
             try:
                 result = action()
@@ -127,8 +128,8 @@ class Files:
                     raise
                 if not transient(error):
                     raise InputError(f"{self.root}/{name}: cannot be {doing}: {reason(error)}") from None
-                end = end or time.monotonic() + self.patience
-                if time.monotonic() + pause > end:
+                since = since or time.monotonic()
+                if time.monotonic() + pause > since + self.patience:
                     raise Unreachable(f"{self.root}: the store does not answer: {reason(error)}") from None
                 self._outage(error)
                 time.sleep(pause)
@@ -202,5 +203,10 @@ def parallel(action: Callable[[T], U], items: Iterable[T]) -> list[U]:
     items = list(items)
     if len(items) < 2:
         return [action(item) for item in items]
-    with ThreadPoolExecutor(min(16, len(items))) as pool:
-        return list(pool.map(action, items))
+    return list(_threads(os.getpid()).map(action, items))
+
+
+@cache
+def _threads(process: int) -> ThreadPoolExecutor:
+    """Kept, since starting threads takes longer than a small file; a forked process has none of them."""
+    return ThreadPoolExecutor(16, thread_name_prefix="store")

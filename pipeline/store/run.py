@@ -123,6 +123,7 @@ class Run:
                 writer.finish()
             finally:
                 self._writer = None
+                self.files.patience = READING  # what is merged just now is nothing to wait for
                 writer.stop()
 
     @contextlib.contextmanager

@@ -17,20 +17,28 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 
-def typed(table: str, rows: Iterable[Row]) -> pa.Table:
-    """Rows under the table's schema, each key once; an unknown column is an error, an absent one null."""
-    schema = SCHEMAS[table]
-    unique: dict[tuple[Any, ...], Row] = {}
-    for row in rows:
-        unique.setdefault(tuple(row.get(key) for key in KEYS[table]), row)
-    rows = list(unique.values())
-    unknown = set().union(*rows) - set(schema.names)
+def typed(table: str, rows: Iterable[Row], **constants: Any) -> pa.Table:
+    """Rows under the table's schema, each key once; an unknown column is an error, an absent one null.
+
+    constants: columns that are the same in all rows.
+    """
+    schema, rows = SCHEMAS[table], list(rows)
+    given: set[str] = set().union(*rows)
+    unknown = given - set(schema.names)
     if unknown:
         raise KeyError(f"table {table!r} has no column {sorted(unknown)}")
-    columns = [
-        pa.array([row.get(name) for row in rows], type=schema.field(name).type) for name in schema.names
-    ]
-    return pa.Table.from_arrays(columns, schema=schema)
+    columns = {name: [row.get(name) for row in rows] for name in given}
+    keys = list(zip(*(columns.get(key, [None] * len(rows)) for key in KEYS[table]), strict=True))
+    if len(set(keys)) < len(keys):
+        first = {key: k for k, key in reversed(list(enumerate(keys)))}
+        return typed(table, [rows[k] for k in sorted(first.values())], **constants)
+
+    def column(name: str, kind: pa.DataType) -> pa.Array:
+        if name in constants:
+            return pa.array([constants[name]] * len(rows), kind)
+        return pa.array(columns[name], kind) if name in given else pa.nulls(len(rows), kind)
+
+    return pa.Table.from_arrays([column(f.name, f.type) for f in schema], schema=schema)
 
 
 def encode(table: pa.Table) -> bytes:
@@ -41,10 +49,19 @@ def encode(table: pa.Table) -> bytes:
 
 
 def decode(table: str, content: bytes, columns: Sequence[str] | None = None) -> pa.Table:
-    """A Parquet file's rows. Raises pa.ArrowException or OSError if it is none."""
-    return pq.read_table(
-        pa.BufferReader(content), schema=SCHEMAS[table], columns=columns, page_checksum_verification=True
-    )
+    """A Parquet file's rows under the table's schema; a column that it lacks is null.
+
+    Raises pa.ArrowException or OSError if it is none.
+    """
+    # Not `pq.read_table`, which imports pandas.
+    file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+    fields = [SCHEMAS[table].field(name) for name in columns or SCHEMAS[table].names]
+    held = file.read([field.name for field in fields if field.name in file.schema_arrow.names])
+    arrays = [
+        held[f.name].cast(f.type) if f.name in held.column_names else pa.nulls(held.num_rows, f.type)
+        for f in fields
+    ]
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
 def together(table: str, parts: list[pa.Table], overlapping: bool) -> pa.Table:

@@ -52,7 +52,7 @@ def pack(weights: Mapping[str, bytes]) -> tuple[bytes, int]:
 def merge(files: Iterable[bytes]) -> tuple[bytes, int]:
     """One file of several, which share no trial, and its number of tensors; empty if there are none.
 
-    Takes the files one by one: memory for all data and one file.
+    Takes the files one by one: memory for twice the data.
     """
     sums: dict[str, str] = {}
     entries: Header = {}

@@ -48,7 +48,7 @@ class Writer:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="compaction")
         self._merging: Future[None] | None = None
         self._ending = False
-        self._spoiled = False  # a shard that cannot be read makes merging rest; the run goes on
+        self._spoiled = False  # a shard that cannot be merged makes merging rest; the run goes on
         self._latest = {name.rpartition(".")[0]: name for name in self._current if "." in name}
         self._remove(stray(self._files.list(deep=True), self._current))
 
@@ -94,7 +94,7 @@ class Writer:
         """By table a file and its number of rows; none of empty tables."""
         own = {"study": self._study, "schema_version": SCHEMA_VERSION}
         held = [table for table, rows in tables.items() if rows]
-        found = {table: typed(table, [{**row, **own} for row in tables[table]]) for table in held}
+        found = {table: typed(table, tables[table], **own) for table in held}
         return {table: (encode(rows), rows.num_rows) for table, rows in found.items()}
 
     def _commit(
@@ -149,9 +149,10 @@ class Writer:
                 self._commit_manifest(merged(members, shard, self._shards, self._put_unless_ending))
             except _EndingError:
                 return
-            except (InputError, FileNotFoundError) as error:
+            except Exception as error:
                 self._spoiled = True
-                log.warning("shards are merged no further: %s", error)
+                told = str(error) if isinstance(error, InputError | FileNotFoundError) else repr(error)
+                log.warning("shards are merged no further: %s", told)
 
     def _put_unless_ending(self, name: str, content: bytes) -> None:
         if self._ending:

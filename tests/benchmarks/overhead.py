@@ -53,9 +53,9 @@ PARTS = {
     "submitting tasks": ("ray_engine.py", "submit"),
     "waiting for workers": ("worker.py", "wait"),
     "fetching results": ("ray_engine.py", "_result"),
-    "encoding tables": ("tables.py", "encode"),
-    "writing files": ("tables.py", "write_bytes"),
-    "of these, fsync": ("~", "<built-in method posix.fsync>"),
+    "encoding tables": ("writer.py", "_encoded"),
+    "packing weights": ("weights.py", "pack"),
+    "committing": ("writer.py", "_commit"),
     "handing to the mirror": ("tracking.py", "add"),
     "waiting for the mirror": ("tracking.py", "finish"),
 }

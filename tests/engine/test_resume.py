@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
+import json
 import os
 import signal
 import subprocess
@@ -30,9 +30,9 @@ def unfinished(root: Path) -> list[Path]:
 
 
 def uncommitted(root: Path) -> list[str]:
-    """Shards of other tables that nothing commits."""
-    committed = {*shards(root), *(name for name in shards(root, "collisions") if name.startswith("measure-"))}
-    return [f"{t}/{name}" for t in SCHEMAS for name in shards(root, t) if name not in committed]
+    """Files of shards that have no manifest."""
+    committed = {path.stem for path in (root / "commits").iterdir()}
+    return [f"{t}/{name}" for t in SCHEMAS for name in shards(root, t) if Path(name).stem not in committed]
 
 
 @pytest.mark.usefixtures("local_ray")
@@ -96,11 +96,12 @@ def test_ctrl_c_is_one_line(runs: Path, tmp_path: Path) -> None:
 def test_what_a_killed_writer_left_is_not_read_and_swept(reference: Path, runs: Path) -> None:
     found = run(study(TINY), runs, engine="inline", limit=3, mirror=False)
     root = Path(found.root)
-    lost = shards(root)[0]
-    (root / "trials" / lost).unlink()  # as if the writer had died just before it committed
+    (lost,) = (root / "commits").glob("trials-*")  # three trials, merged
+    lost.unlink()  # as if the writer had died just before it committed
     (root / "curves" / ".writing-0").write_bytes(b"PAR1")
-    assert len(found.done()) == 2
-    assert set(found.table("curves")["trial_id"]) == found.done()
+    assert uncommitted(root) != []
+    assert found.done() == set()
+    assert len(found.table("curves")) == 0
     run(study(TINY), runs, engine="inline", mirror=False)
     assert unfinished(root) == uncommitted(root) == []
     assert_same(reference, root)
@@ -119,13 +120,30 @@ def test_a_damaged_table_is_named(reference: Path, runs: Path, table: str) -> No
 
 def test_a_second_writer_is_refused(runs: Path) -> None:
     found = run(study(TINY), runs, engine="inline", limit=1, mirror=False)
-    with open(f"{found.root}/.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(InputError, match="another process is writing this run"):
+    refused = rf"another process is writing this run: process {os.getpid()} on "
+    with load_run(found.root).writing():
+        with pytest.raises(InputError, match=refused):
             run(study(TINY), runs, engine="inline", mirror=False)
-        with pytest.raises(InputError, match="another process is writing this run"):
+        with pytest.raises(InputError, match=refused):
             measure(found.root, study(TINY, "measure.tau.quantile=0.05"), engine="inline")
     assert len(found.done()) == 1
+
+
+@pytest.mark.parametrize(("silent", "free"), [(50, False), (70, True)])
+def test_a_driver_that_died_on_another_machine_holds_for_a_minute(
+    runs: Path, silent: float, free: bool
+) -> None:
+    root = Path(run(study(TINY), runs, engine="inline", limit=1, mirror=False).root)
+    (file,) = (root / "lease").iterdir()
+    elsewhere = {"host": "far", "pid": 4, "machine": "another", "released": False}
+    then = {"renewed": time.time() - silent}
+    file.write_text(json.dumps(json.loads(file.read_text()) | elsewhere | then))
+    if not free:
+        with pytest.raises(InputError, match="another process is writing this run: process 4 on far"):
+            run(study(TINY), runs, engine="inline", limit=1, mirror=False)
+    else:
+        run(study(TINY), runs, engine="inline", limit=1, mirror=False)
+    assert len(load_run(root).done()) == (2 if free else 1)
 
 
 FULL = """
@@ -141,7 +159,7 @@ main()
 def test_a_full_disk_is_one_line_and_leaves_whole_files(reference: Path, runs: Path, tmp_path: Path) -> None:
     file = tmp_path / "study.yaml"
     file.write_text(study(TINY).yaml())
-    largest = max(p.stat().st_size for p in reference.glob("artifacts/*/*"))
+    largest = min(len(load_run(reference).players(trial.id)) for trial in study(TINY).trials())
     words = ["run", file, "--runs", runs, "--engine", "inline", "--no-mlflow"]
     process = subprocess.run(
         [sys.executable, "-c", FULL, str(largest - 1), *map(str, words)], capture_output=True, text=True
@@ -184,9 +202,9 @@ def test_another_protocol_adds_rows_and_changes_none(reference: Path, runs: Path
 
 def test_measuring_needs_the_weights(runs: Path) -> None:
     found = run(study(TINY), runs, engine="inline", limit=1, mirror=False)
-    (weights,) = Path(found.root).glob("artifacts/*/*.safetensors")
+    (weights,) = Path(found.root).glob("weights/*.safetensors")
     weights.unlink()
-    with pytest.raises(InputError, match=r"players\.safetensors: is missing"):
+    with pytest.raises(InputError, match=r"\.safetensors: is missing; `birthday verify .*` names all"):
         measure(found.root, study(TINY, "measure.tau.quantile=0.05"), engine="inline")
 
 

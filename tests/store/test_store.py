@@ -223,9 +223,9 @@ def test_a_writer_killed_at_any_moment_leaves_whole_shards(tmp_path: Path) -> No
         "run = Run(sys.argv[1])\n"
         "start = len(run.done())\n"
         "with run.writing():\n"
-        "    print('ready', flush=True)\n"
         "    for k in range(start, 10**6):\n"
         "        run.save([f't{k}'], rows(f't{k}', curves=50), weights(f't{k}'))\n"
+        "        print('saved', flush=True)\n"
     )
     here = str(Path(__file__).parents[2])
     rng = np.random.default_rng(0)

@@ -1,0 +1,112 @@
+"""Workers that die, are told to go, or have no memory: what they had is trained elsewhere."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline import run
+from pipeline.engine import execute, work
+from pipeline.training import Member
+from tests.engine.tools import TINY, numbers, study, wait_for
+from tests.faults import workers
+from tests.faults.tools import LONGER, STEPS, assert_survived, assert_whole, under_way
+from tests.faults.workers import Course, courses
+
+
+def run_and_signal(runs: Path, number: signal.Signals) -> Course:
+    """The study on Ray, in the course of which the first worker that is 20 steps into a trial gets a signal."""
+    hit: list[Course] = []
+
+    def send() -> None:
+        def seen() -> bool:
+            hit.extend(under_way(runs, 20).values())
+            return bool(hit)
+
+        wait_for(seen)
+        os.kill(hit[0].pid, number)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    run(study(TINY, *LONGER), runs, engine="ray", mirror=False)
+    thread.join()
+    return hit[0]
+
+
+@pytest.mark.usefixtures("local_ray")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_trial_goes_on_from_its_checkpoint(
+    number: signal.Signals, runs: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execute, "run_cohort", workers.slow)
+    hit = run_and_signal(runs, number)
+    assert_survived(runs / "tiny", undisturbed, "attempts")
+    attempts = sorted(numbers(runs / "tiny")["trials"]["attempts"])
+    assert attempts == ([1, 1, 1, 2] if number == signal.SIGKILL else [1, 1, 1, 1])
+    resumed = [own for own in courses(runs).values() if len(own) > 1]
+    ((first, second),) = resumed
+    assert (first.pid, first.begun) == (hit.pid, 0)
+    again = first.steps - second.begun
+    # A killed worker has told of a step that it may not have kept; one that was asked has kept all.
+    assert again in ((0, 1) if number == signal.SIGKILL else (0,))
+    assert second.begun + second.steps == STEPS
+
+
+POISON = ["vary.seed={count: 12}", "base.training.steps=6"]
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_poison_among_short_trials_that_share_tasks(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = study(TINY, *POISON)
+    expected = numbers(run(many, runs / "whole", engine="inline", mirror=False).root)
+    sizes: list[int] = []
+    real = execute.attempts
+    monkeypatch.setattr(execute, "attempts", lambda c: sizes.append(len(c.trials)) or real(c))
+    monkeypatch.setattr(execute, "run_cohort", workers.poisoned)
+    found = run(many, runs, engine="ray", mirror=False)
+    assert max(sizes) > 1
+    rows = found.table("trials")
+    lost = rows[rows["status"] == "lost"]
+    assert sorted(lost["seed"]) == [5, 5, 6, 6]
+    # Three times alone, and once in each larger cohort that it was in.
+    assert lost["attempts"].between(3, 3 + np.ceil(np.log2(max(sizes)))).all()
+    assert set(rows.loc[rows["status"] != "lost", "status"]) == {"completed"}
+    assert_whole(found.root)
+    for table, frame in numbers(found.root).items():
+        theirs = expected[table][~expected[table]["trial_id"].isin(lost["trial_id"])]
+        ours = frame[~frame["trial_id"].isin(lost["trial_id"])]
+        drop = [name for name in ("attempts", "error") if name in frame]
+        assert len(ours) == len(theirs)
+        assert ours.drop(columns=drop).reset_index(drop=True).equals(
+            theirs.drop(columns=drop).reset_index(drop=True)
+        ), table
+
+
+def test_a_cohort_without_memory_is_halved_down_to_the_trial_that_lacks_it(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = work.train_cohort
+    asked: list[list[int]] = []
+
+    def train(members: Sequence[Member], *rest: Any) -> Any:
+        asked.append(sorted(member.trial.seed for member in members))
+        if 1 in asked[-1]:
+            np.ones(1 << 50)  # what numpy says of it is a MemoryError
+        return real(members, *rest)
+
+    monkeypatch.setattr(work, "train_cohort", train)
+    together = ["resources.back_end=stacked", "vary.seed={count: 8}", "vary.discriminator.width=[4]"]
+    found = run(study(TINY, *together), runs, engine="inline", mirror=False)
+    rows = found.table("trials").set_index("seed")
+    assert rows["status"].to_dict() == {s: "out_of_memory" if s == 1 else "completed" for s in range(8)}
+    assert rows.loc[1, "error"].startswith("MemoryError: Unable to allocate 8.00 PiB")
+    assert [1] in asked
+    assert max(map(len, asked)) == 4
+    assert_whole(found.root)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import run
+from tests.cluster.conftest import s3, s3_server  # noqa: F401
 from tests.engine.tools import TINY, study
 from tests.faults.tools import LONGER
 

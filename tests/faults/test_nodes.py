@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -10,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import load_run
-from tests.cluster.conftest import QUICK_DEATHS, RayNode, RunningHead, free_ports, start_head, start_node
+from tests.cluster.conftest import QUICK_DEATHS, RayNode, RunningHead, start_head, start_node
 from tests.engine.tools import descendants, numbers, wait_for
-from tests.faults.tools import STEPS, assert_survived, driver, under_way, write_study
+from tests.faults.tools import STEPS, assert_survived, driver, steps_done, under_way, write_study
 from tests.faults.workers import Course, courses
 
 
@@ -74,3 +72,37 @@ def test_a_node_that_goes(
     assert second.pid != first.pid
     assert first.steps - second.begun in ((0,) if notice else (0, 1))
     assert second.begun + second.steps == STEPS
+
+
+@pytest.mark.parametrize("patience", [5, pytest.param(60, marks=[pytest.mark.soak])])
+def test_a_head_that_is_gone(patience: int, runs: Path, tmp_path: Path, undisturbed: Path) -> None:
+    """Its driver ends once Ray has given the head up, by default after a minute; another head goes on."""
+    ray = {"RAY_gcs_rpc_server_reconnect_timeout_s": str(patience)}
+    head = start_head(cpus=0, **ray)
+    node = start_node(head, cpus=2)
+    try:
+        process = driver(*words(head, tmp_path, runs), **token(head), **ray)
+        wait_for(lambda: bool(under_way(runs, 10)))
+        head.kill()
+        began = time.monotonic()
+        _, said = process.communicate(timeout=patience + 45)
+        assert process.returncode == 1
+        assert time.monotonic() - began > patience - 1
+        (line,) = said.splitlines()
+        assert f"Failed to connect to GCS within {patience} seconds" in line
+    finally:
+        head.kill()
+        node.kill()
+    before = steps_done(runs)
+    assert before >= 10
+    head = start_head(cpus=2, **ray)
+    try:
+        process = driver(*words(head, tmp_path, runs), **token(head))
+        out, said = process.communicate(timeout=150)
+        assert process.returncode == 0, (out, said)
+    finally:
+        head.terminate()
+    assert_survived(runs / "tiny", undisturbed)
+    resumed = [own for own in courses(runs).values() if len(own) > 1]
+    assert resumed
+    assert all(first.begun + first.steps - second.begun in (0, 1) for first, second, *_ in resumed)

@@ -60,8 +60,8 @@ def assert_whole(root: str | Path) -> None:
     assert run.checkpoints() == []
 
 
-def steps_done(runs: Path, most: int = 10**9) -> int:
-    """Steps that some process of some training has done."""
+def steps_done(runs: Path) -> int:
+    """Steps of the training that is furthest."""
     return max((c.begun + c.steps for own in courses(runs).values() for c in own), default=0)
 
 

@@ -27,7 +27,7 @@ def killed_again_and_again(engine: str, runs: Path, folder: Path, kills: int, se
     """A study whose driver is killed so often, half the time while it starts and half while trials run, and
     its steps in the end.
     """
-    file = write_study(folder, f"vary.seed.count={max(2, kills // 6)}")
+    file = write_study(folder, f"vary.seed.count={max(2, kills // 3)}")
     chance = random.Random(seed)
     below: dict[int, str] = {}
     command = ("run", file, "--runs", runs, "--engine", engine, "--no-mlflow")
@@ -38,7 +38,7 @@ def killed_again_and_again(engine: str, runs: Path, folder: Path, kills: int, se
                 wait_for(lambda: steps(runs) > before or process.poll() is not None, 120)  # noqa: B023
                 time.sleep(chance.uniform(0, 1))
             else:
-                time.sleep(chance.uniform(0, 10))
+                time.sleep(chance.uniform(0, 5))
             assert process.poll() is None, process.communicate()
             below |= descendants(process.pid)
             process.kill()
@@ -59,7 +59,7 @@ def undisturbed_of(seeds: int, folder: Path) -> str:
 @pytest.mark.parametrize("kills", [5, pytest.param(50, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])])
 def test_a_driver_killed_again_and_again(engine: str, kills: int, runs: Path, tmp_path: Path) -> None:
     done = killed_again_and_again(engine, runs, tmp_path, kills, seed=kills)
-    seeds = max(2, kills // 6)
+    seeds = max(2, kills // 3)
     assert_survived(runs / "tiny", undisturbed_of(seeds, tmp_path))
     # What was lost: at each kill, of each trial in flight, the step under way.
     assert done <= 2 * seeds * STEPS + 2 * kills

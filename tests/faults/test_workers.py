@@ -12,12 +12,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import run
+from ray._common.utils import get_system_memory
+from ray._private.utils import get_used_memory
+
+from pipeline import load_run, run
 from pipeline.engine import execute, pace, work
 from pipeline.training import Member
 from tests.engine.tools import TINY, numbers, study, wait_for
 from tests.faults import workers
-from tests.faults.tools import LONGER, STEPS, assert_survived, assert_whole, under_way
+from tests.faults.tools import (
+    LONGER,
+    STEPS,
+    assert_others_survived,
+    assert_survived,
+    assert_whole,
+    driver,
+    under_way,
+    write_study,
+)
 from tests.faults.workers import Course, courses
 
 
@@ -65,7 +77,7 @@ POISON = ["vary.seed={count: 12}", "vary.discriminator.width=[4]", "base.trainin
 @pytest.mark.usefixtures("local_ray")
 def test_poison_among_short_trials_that_share_tasks(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     many = study(TINY, *POISON)
-    expected = numbers(run(many, runs / "whole", engine="inline", mirror=False).root)
+    whole = run(many, runs / "whole", engine="inline", mirror=False).root
     monkeypatch.setattr(pace, "UNKNOWN_MEASURING", 0.3)  # short trials, known to be
     sizes: list[int] = []
     real = execute.attempts
@@ -79,15 +91,28 @@ def test_poison_among_short_trials_that_share_tasks(runs: Path, monkeypatch: pyt
     # Three times alone, and once in each larger cohort that it was in.
     assert lost["attempts"].between(3, 3 + np.ceil(np.log2(max(sizes)))).all()
     assert set(rows.loc[rows["status"] != "lost", "status"]) == {"completed"}
-    assert_whole(found.root)
-    for table, frame in numbers(found.root).items():
-        theirs = expected[table][~expected[table]["trial_id"].isin(lost["trial_id"])]
-        ours = frame[~frame["trial_id"].isin(lost["trial_id"])]
-        drop = [name for name in ("attempts", "error") if name in frame]
-        assert len(ours) == len(theirs)
-        assert ours.drop(columns=drop).reset_index(drop=True).equals(
-            theirs.drop(columns=drop).reset_index(drop=True)
-        ), table
+    assert_others_survived(found.root, whole, set(lost["trial_id"]))
+
+
+@pytest.mark.soak
+def test_a_worker_that_takes_too_much_memory(runs: Path, tmp_path: Path, undisturbed: Path) -> None:
+    """Ray kills workers before the kernel would; Ray's word for it is the row's."""
+    used, total = get_used_memory(), get_system_memory()
+    limits = {
+        "RAY_memory_usage_threshold": f"{(used + 4 * 2**30) / total:.4f}",
+        "RAY_memory_monitor_refresh_ms": "100",
+    }
+    process = driver(
+        "run", write_study(tmp_path), "--runs", runs, "--no-mlflow", worker="hungry", **limits
+    )
+    out, said = process.communicate(timeout=280)
+    assert process.returncode == 0, (out, said)
+    rows = load_run(runs / "tiny").table("trials")
+    (row,) = rows[rows["status"] != "completed"].to_dict("records")
+    assert (row["seed"], row["discriminator_width"]) == (1, 4)
+    assert (row["status"], row["attempts"]) == ("out_of_memory", 3)
+    assert "memory" in row["error"]
+    assert_others_survived(runs / "tiny", undisturbed, [row["trial_id"]])
 
 
 def test_a_cohort_without_memory_is_halved_down_to_the_trial_that_lacks_it(

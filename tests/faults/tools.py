@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from pipeline import load_run
 from pipeline.store.schemas import KEYS
 from pipeline.store.verify import examine
-from tests.engine.tools import TINY, assert_same, study
+from tests.engine.tools import TINY, assert_same, numbers, study
 from tests.faults.workers import Course, courses
 
 STEPS = 60
@@ -46,6 +47,20 @@ def driver(*words: str | Path, worker: str = "slow", **variables: str) -> subpro
 def assert_survived(root: str | Path, undisturbed: str | Path, *besides: str) -> None:
     """The run holds what an undisturbed one does, every row once, and nothing else."""
     assert_same(root, undisturbed, *besides)
+    assert_whole(root)
+
+
+def assert_others_survived(root: str | Path, undisturbed: str | Path, lost: Collection[str]) -> None:
+    """The same but for these trials, which have a row in `trials` and none elsewhere."""
+    ours, theirs = numbers(root), numbers(undisturbed)
+    for table, rows in ours.items():
+        own, others = rows[~rows["trial_id"].isin(lost)], theirs[table]
+        others = others[~others["trial_id"].isin(lost)]
+        drop = [name for name in ("attempts", "error") if name in rows]  # the type of an empty column differs
+        assert own.drop(columns=drop).reset_index(drop=True).equals(
+            others.drop(columns=drop).reset_index(drop=True)
+        ), table
+        assert len(rows) - len(own) == (len(lost) if table == "trials" else 0)
     assert_whole(root)
 
 

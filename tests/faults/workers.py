@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 from pipeline.engine import keeping, work
@@ -75,4 +76,15 @@ def poisoned(context: Context, cohort: Cohort) -> Ended:
     """Trials of seeds 5 and 6 kill whoever trains them."""
     if any(trial.seed in (5, 6) for trial in cohort.trials):
         os.kill(os.getpid(), signal.SIGKILL)
+    return run_cohort(context, cohort)
+
+
+def hungry(context: Context, cohort: Cohort) -> Ended:
+    """One trial takes a tenth of a gigabyte every tenth of a second, up to eight."""
+    held = []
+    for trial in cohort.trials:
+        if trial.seed == 1 and trial.discriminator is not None and trial.discriminator.width == 4:
+            for _ in range(80):
+                held.append(np.ones(100 * 2**17))
+                time.sleep(0.1)
     return run_cohort(context, cohort)

@@ -162,6 +162,9 @@ class Bench(NamedTuple):
                     yield finished
         if stop.asked:
             raise KeyboardInterrupt
+        if {trial.id for trial in everyone} <= target.done():
+            for key in target.checkpoints():  # of cohorts and trials that were lost
+                target.drop_checkpoint(key)
 
     def _training_seconds(self, trial: TrialConfig) -> float:
         """What training trials of this one's shape is predicted to take."""
@@ -183,7 +186,7 @@ class Bench(NamedTuple):
             for done in batch:
                 (cohort,) = done.task.arguments
                 if done.lost and len(cohort.trials) > 1:
-                    backlog.again(cohort.halves())
+                    backlog.again(cohort.halves(done.attempts))
                 elif done.lost:
                     (trial,) = cohort.trials
                     tries = cohort.tried + done.attempts
@@ -289,8 +292,12 @@ def _enough(resources: ResourceOptions, engine: str, address: str | None) -> int
 
 
 def attempts(cohort: Cohort) -> int:
-    """How often a task may be tried whose worker dies: a cohort once, then its halves."""
-    return ATTEMPTS if len(cohort.trials) == 1 else 1
+    """How often a task may be tried whose worker dies: a cohort twice, since it goes on from its checkpoint
+    where its halves would begin anew, and halves once.
+    """
+    if len(cohort.trials) == 1:
+        return ATTEMPTS
+    return 1 if cohort.tried else 2
 
 
 def _weights(target: Run, trial: TrialConfig) -> bytes:

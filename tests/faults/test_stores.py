@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from pipeline import load_run
-from pipeline.store.manifests import shard_of
 from pipeline.store.run import Run
 from pipeline.store.verify import examine
 from tests.engine.tools import Command, start, wait_for

@@ -12,9 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ray._common.utils import get_system_memory
-from ray._private.utils import get_used_memory
-
 from pipeline import load_run, run
 from pipeline.engine import execute, pace, work
 from pipeline.training import Member
@@ -33,7 +30,7 @@ from tests.faults.tools import (
 from tests.faults.workers import Course, courses
 
 
-def run_and_signal(runs: Path, number: signal.Signals) -> Course:
+def run_and_signal(runs: Path, number: signal.Signals, *overrides: str) -> Course:
     """The study on Ray, in the course of which the first worker that is 20 steps into a trial gets a signal."""
     hit: list[Course] = []
 
@@ -47,7 +44,7 @@ def run_and_signal(runs: Path, number: signal.Signals) -> Course:
 
     thread = threading.Thread(target=send)
     thread.start()
-    run(study(TINY, *LONGER), runs, engine="ray", mirror=False)
+    run(study(TINY, *LONGER, *overrides), runs, engine="ray", mirror=False)
     thread.join()
     return hit[0]
 
@@ -71,7 +68,29 @@ def test_a_trial_goes_on_from_its_checkpoint(
     assert second.begun + second.steps == STEPS
 
 
-POISON = ["vary.seed={count: 12}", "vary.discriminator.width=[4]", "base.training.steps=6"]
+PAIRS = [
+    "resources.back_end=stacked",
+    "resources.cohort=2",
+    "vary.discriminator.width=[4]",
+    "vary.seed.count=8",
+]
+
+
+@pytest.mark.usefixtures("local_ray")
+def test_a_cohort_goes_on_from_its_checkpoint(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Together, so that its bits are those of trials trained together."""
+    whole = run(study(TINY, *LONGER, *PAIRS), runs / "whole", engine="inline", mirror=False).root
+    monkeypatch.setattr(execute, "run_cohort", workers.slow)
+    run_and_signal(runs, signal.SIGKILL, *PAIRS)
+    assert_survived(runs / "tiny", whole, "attempts")
+    assert sorted(numbers(runs / "tiny")["trials"]["attempts"]) == [1] * 6 + [2] * 2
+    ((first, second),) = [own for own in courses(runs).values() if len(own) > 1]
+    begun = second.begun // 2  # steps of both
+    assert first.steps - begun in (0, 1)
+    assert begun + second.steps == STEPS
+
+
+POISON = ["vary.seed={count: 12}", "vary.discriminator.width=[4]", "base.training.steps=12"]
 
 
 @pytest.mark.usefixtures("local_ray")
@@ -88,8 +107,8 @@ def test_poison_among_short_trials_that_share_tasks(runs: Path, monkeypatch: pyt
     rows = found.table("trials")
     lost = rows[rows["status"] == "lost"]
     assert sorted(lost["seed"]) == [5, 6]
-    # Three times alone, and once in each larger cohort that it was in.
-    assert lost["attempts"].between(3, 3 + np.ceil(np.log2(max(sizes)))).all()
+    # Three times alone, twice in its first cohort and once in each half that it was in.
+    assert lost["attempts"].between(3, 4 + np.ceil(np.log2(max(sizes)))).all()
     assert set(rows.loc[rows["status"] != "lost", "status"]) == {"completed"}
     assert_others_survived(found.root, whole, set(lost["trial_id"]))
 
@@ -97,14 +116,15 @@ def test_poison_among_short_trials_that_share_tasks(runs: Path, monkeypatch: pyt
 @pytest.mark.soak
 def test_a_worker_that_takes_too_much_memory(runs: Path, tmp_path: Path, undisturbed: Path) -> None:
     """Ray kills workers before the kernel would; Ray's word for it is the row's."""
+    from ray._common.utils import get_system_memory
+    from ray._private.utils import get_used_memory
+
     used, total = get_used_memory(), get_system_memory()
     limits = {
         "RAY_memory_usage_threshold": f"{(used + 4 * 2**30) / total:.4f}",
         "RAY_memory_monitor_refresh_ms": "100",
     }
-    process = driver(
-        "run", write_study(tmp_path), "--runs", runs, "--no-mlflow", worker="hungry", **limits
-    )
+    process = driver("run", write_study(tmp_path), "--runs", runs, "--no-mlflow", worker="hungry", **limits)
     out, said = process.communicate(timeout=280)
     assert process.returncode == 0, (out, said)
     rows = load_run(runs / "tiny").table("trials")

@@ -57,8 +57,10 @@ def assert_others_survived(root: str | Path, undisturbed: str | Path, lost: Coll
         own, others = rows[~rows["trial_id"].isin(lost)], theirs[table]
         others = others[~others["trial_id"].isin(lost)]
         drop = [name for name in ("attempts", "error") if name in rows]  # the type of an empty column differs
-        assert own.drop(columns=drop).reset_index(drop=True).equals(
-            others.drop(columns=drop).reset_index(drop=True)
+        assert (
+            own.drop(columns=drop)
+            .reset_index(drop=True)
+            .equals(others.drop(columns=drop).reset_index(drop=True))
         ), table
         assert len(rows) - len(own) == (len(lost) if table == "trials" else 0)
     assert_whole(root)

@@ -63,20 +63,27 @@ def courses(runs: Path) -> dict[str, list[Course]]:
     return found
 
 
-def slow(context: Context, cohort: Cohort) -> Ended:
+def slow(context: Context, cohort: Cohort, keeper: type[Keeping] = Telling) -> Ended:
     """`run_cohort`, watched. A worker is used again: nothing stays changed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keeping, "PERIOD", 0.0)
         patch.setattr(keeping, "SHARE", 1.0)
-        patch.setattr(work, "Keeping", Telling)
+        patch.setattr(work, "Keeping", keeper)
         return run_cohort(context, cohort)
 
 
-def poisoned(context: Context, cohort: Cohort) -> Ended:
-    """Trials of seeds 5 and 6 kill whoever trains them."""
-    if any(trial.seed in (5, 6) for trial in cohort.trials):
+class Deadly(Telling):
+    """Kills its process once it has kept some state."""
+
+    def save(self, key: str, checkpoint: Checkpoint) -> None:
+        super().save(key, checkpoint)
         os.kill(os.getpid(), signal.SIGKILL)
-    return run_cohort(context, cohort)
+
+
+def poisoned(context: Context, cohort: Cohort) -> Ended:
+    """`slow`, where trials of seeds 5 and 6 kill whoever trains them."""
+    poison = any(trial.seed in (5, 6) for trial in cohort.trials)
+    return slow(context, cohort, Deadly if poison else Telling)
 
 
 def hungry(context: Context, cohort: Cohort) -> Ended:

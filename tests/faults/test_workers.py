@@ -93,6 +93,7 @@ def test_a_cohort_goes_on_from_its_checkpoint(runs: Path, monkeypatch: pytest.Mo
 POISON = ["vary.seed={count: 12}", "vary.discriminator.width=[4]", "base.training.steps=12"]
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("local_ray")
 def test_poison_among_short_trials_that_share_tasks(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     many = study(TINY, *POISON)

@@ -32,11 +32,11 @@ class Cohort(NamedTuple):
     back_end: BackEnd
     tried: int = 0
 
-    def halves(self) -> list[Cohort]:
-        """What to try when a worker did not survive all of them."""
+    def halves(self, lost: int) -> list[Cohort]:
+        """What to try when so many workers did not survive all of them."""
         middle = len(self.trials) // 2
         parts = self.trials[:middle], self.trials[middle:]
-        return [Cohort(part, self.back_end, self.tried + 1) for part in parts]
+        return [Cohort(part, self.back_end, self.tried + lost) for part in parts]
 
 
 def shape_key(trial: TrialConfig) -> Shape:

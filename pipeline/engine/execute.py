@@ -162,6 +162,9 @@ class Bench(NamedTuple):
                     yield finished
         if stop.asked:
             raise KeyboardInterrupt
+        if {trial.id for trial in everyone} <= target.done():
+            for key in target.checkpoints():  # of cohorts and trials that were lost
+                target.drop_checkpoint(key)
 
     def _training_seconds(self, trial: TrialConfig) -> float:
         """What training trials of this one's shape is predicted to take."""
@@ -183,7 +186,7 @@ class Bench(NamedTuple):
             for done in batch:
                 (cohort,) = done.task.arguments
                 if done.lost and len(cohort.trials) > 1:
-                    backlog.again(cohort.halves())
+                    backlog.again(cohort.halves(done.attempts))
                 elif done.lost:
                     (trial,) = cohort.trials
                     tries = cohort.tried + done.attempts
@@ -206,13 +209,19 @@ class Bench(NamedTuple):
         """Measure trained trials under the study's protocol."""
         shared = {key: worker.share(context) for key, context in self.contexts.items()}
         tasks = (Task(t.id, shared[data_key(t)], (t, _weights(target, t))) for t in trials)
-        for batch in worker.run(measure_trial, tasks):
-            for done in batch:
-                if done.lost or done.value.error:
-                    raise InputError(
-                        f"trial {done.task.key}: could not be measured: {done.reason or done.value.error}"
-                    )
-                target.save_measurement(f"{done.task.key}-{self.study.measure_id()}", done.value.tables)
+        with stoppable() as stop:
+            for batch in worker.run(measure_trial, tasks):
+                tables: Rows = {}
+                for done in batch:
+                    if done.lost or done.value.error:
+                        raise InputError(
+                            f"trial {done.task.key}: could not be measured: {done.reason or done.value.error}"
+                        )
+                    _extend(tables, done.value.tables)
+                keys = content_hash(sorted(done.task.key for done in batch))
+                target.save_measurement(f"{keys}-{self.study.measure_id()}", tables)
+        if stop.asked:
+            raise KeyboardInterrupt
 
     def save_controls(self, target: Run) -> None:
         """Put the rows of real images and controls into the store, and fitted embeddings beside it."""
@@ -289,8 +298,12 @@ def _enough(resources: ResourceOptions, engine: str, address: str | None) -> int
 
 
 def attempts(cohort: Cohort) -> int:
-    """How often a task may be tried whose worker dies: a cohort once, then its halves."""
-    return ATTEMPTS if len(cohort.trials) == 1 else 1
+    """How often a task may be tried whose worker dies: a cohort twice, since it goes on from its checkpoint
+    where its halves would begin anew, and halves once.
+    """
+    if len(cohort.trials) == 1:
+        return ATTEMPTS
+    return 1 if cohort.tried else 2
 
 
 def _weights(target: Run, trial: TrialConfig) -> bytes:
@@ -303,10 +316,14 @@ def _weights(target: Run, trial: TrialConfig) -> bytes:
 def _save(target: Run, finished: list[Finished]) -> None:
     tables: Rows = {}
     for end in finished:
-        for table, rows in end.tables.items():
-            tables.setdefault(table, []).extend(rows)
+        _extend(tables, end.tables)
     weights = {end.trial_id: end.weights for end in finished if end.weights is not None}
     target.save([end.trial_id for end in finished], tables, weights)
+
+
+def _extend(tables: Rows, more: Rows) -> None:
+    for table, rows in more.items():
+        tables.setdefault(table, []).extend(rows)
 
 
 @contextlib.contextmanager

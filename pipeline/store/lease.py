@@ -120,14 +120,15 @@ class Held:
 
     def _renew(self) -> None:
         while not self._over.wait(RENEW):
-            with contextlib.suppress(Unreachable):  # a store that is out for everybody
-                try:
-                    self.look()
-                    if self._lost is not None:
-                        return
-                    self._put(released=False)
-                except InputError as error:
-                    log.warning("the lease could not be renewed: %s", error)
+            try:
+                self.look()
+                if self._lost is not None:
+                    return
+                self._put(released=False)
+            except Unreachable:  # out for everybody, and said by whoever writes
+                continue
+            except InputError as error:
+                log.warning("the lease could not be renewed: %s", error)
 
     def _put(self, released: bool) -> None:
         self.lease = replace(self.lease, renewed=time.time(), released=released)

@@ -9,10 +9,12 @@ from pipeline.engine.cohorts import Cohort
 from pipeline.errors import InputError
 from pipeline.store.run import Run
 from pipeline.study import Study
-from pipeline.training import BACK_ENDS, interrupted
+from pipeline.training import BACK_ENDS, Interrupted, interrupted
 from pipeline.trial import TrialConfig
 
 log = logging.getLogger(__name__)
+# Bytes that hold a checkpoint's header, unless its curves are very long: the rest may be hundreds of MB.
+HEADER = 2**20
 
 
 def nothing_left(study: Study, trials: Sequence[TrialConfig], target: Run) -> bool:
@@ -38,20 +40,30 @@ def nothing_left(study: Study, trials: Sequence[TrialConfig], target: Run) -> bo
 def under_way(target: Run, trials: Sequence[TrialConfig]) -> tuple[list[Cohort], list[TrialConfig]]:
     """Cohorts of these trials whose training is kept in the store, as they were, and the trials in none.
 
-    Checkpoints of trials that are not among them are dropped: those trials have ended.
+    Checkpoints of which a trial has ended are dropped; those of trials that are not wanted now stay.
     """
-    left = {trial.id: trial for trial in trials}
+    left, done = {trial.id: trial for trial in trials}, target.done()
     cohorts: list[Cohort] = []
     for key in target.checkpoints():
-        content = target.checkpoint(key)
-        try:
-            of = interrupted(content) if content is not None else None
-        except ValueError as error:
-            log.warning("checkpoint %s: is not used: %s", key, error)
-            of = None
+        of = _header(target, key)
         if of is not None and all(trial in left for trial in of.trials) and of.back_end in BACK_ENDS:
             members = tuple(left.pop(trial) for trial in of.trials)
             cohorts.append(Cohort(members, BACK_ENDS[of.back_end]))
-        else:
+        elif of is None or not done.isdisjoint(of.trials):
             target.drop_checkpoint(key)
     return cohorts, list(left.values())
+
+
+def _header(target: Run, key: str) -> Interrupted | None:
+    """What a checkpoint is of; None where it is gone or damaged."""
+    error: ValueError | None = None
+    for most in HEADER, None:
+        content = target.checkpoint(key, most)
+        if content is None:
+            return None
+        try:
+            return interrupted(content)
+        except ValueError as damage:
+            error = damage
+    log.warning("checkpoint %s: is not used: %s", key, error)
+    return None

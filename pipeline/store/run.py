@@ -184,10 +184,10 @@ class Run:
             return False
         return True
 
-    def checkpoint(self, key: str) -> bytes | None:
-        """What was kept under a key."""
+    def checkpoint(self, key: str, most: int | None = None) -> bytes | None:
+        """What was kept under a key; of it no more than so many bytes."""
         try:
-            return self.files.read(_checkpoint(key))
+            return self.files.read(_checkpoint(key), 0, most)
         except FileNotFoundError:
             return None
 

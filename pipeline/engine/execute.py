@@ -71,8 +71,8 @@ def run(
     # The engine first: a study that cannot start leaves nothing behind.
     with started(engine, study.resources, address, any(bench.left(target))) as worker, target.writing():
         missing, again = bench.left(target)  # anew, since another driver may have been at work until now
+        bench.save_controls(target)  # first: who finds this study finds its controls
         target.save_study(study)
-        bench.save_controls(target)
         with mirroring(target, runs, mirror) as tell:
             watch.start(study.study, len(trials), len(trials) - len(missing))
             try:

@@ -16,7 +16,7 @@ from pipeline.engine.control_subjects import subject_id
 from pipeline.engine.cost import predicted_seconds
 from pipeline.engine.embedders import fitted
 from pipeline.engine.engines import ATTEMPTS, Engine, Inline, Task
-from pipeline.engine.measure import Rows
+from pipeline.engine.measure import Rows, extend
 from pipeline.engine.mode_counter import mode_counter
 from pipeline.engine.pace import Pace
 from pipeline.engine.plan import commit, data_key, load_data
@@ -217,7 +217,7 @@ class Bench(NamedTuple):
                         raise InputError(
                             f"trial {done.task.key}: could not be measured: {done.reason or done.value.error}"
                         )
-                    _extend(tables, done.value.tables)
+                    extend(tables, done.value.tables)
                 keys = content_hash(sorted(done.task.key for done in batch))
                 target.save_measurement(f"{keys}-{self.study.measure_id()}", tables)
         if stop.asked:
@@ -316,14 +316,9 @@ def _weights(target: Run, trial: TrialConfig) -> bytes:
 def _save(target: Run, finished: list[Finished]) -> None:
     tables: Rows = {}
     for end in finished:
-        _extend(tables, end.tables)
+        extend(tables, end.tables)
     weights = {end.trial_id: end.weights for end in finished if end.weights is not None}
     target.save([end.trial_id for end in finished], tables, weights)
-
-
-def _extend(tables: Rows, more: Rows) -> None:
-    for table, rows in more.items():
-        tables.setdefault(table, []).extend(rows)
 
 
 @contextlib.contextmanager

@@ -76,6 +76,12 @@ class Subject(NamedTuple):
         return ruler.embedding(self.samples) if self.vectors is None else self.vectors
 
 
+def extend(tables: Rows, more: Rows) -> None:
+    """Add rows to those of the same table."""
+    for table, rows in more.items():
+        tables.setdefault(table, []).extend(rows)
+
+
 def measure(subject: Subject, ruler: Ruler, data: DataSet, train: np.ndarray | None = None) -> Rows:
     """Distances, collisions, closest pairs and a grid of the subject's samples.
 

@@ -20,7 +20,7 @@ from safetensors.torch import save as save_tensors
 from pipeline.datasets import DataSet
 from pipeline.engine.cohorts import Cohort
 from pipeline.engine.keeping import Keeping, Stopped
-from pipeline.engine.measure import Rows, Ruler, Subject, measure, quality
+from pipeline.engine.measure import Rows, Ruler, Subject, extend, measure, quality
 from pipeline.engine.mode_counter import ModeCounter
 from pipeline.engine.stopping import stoppable
 from pipeline.networks.parameters import count
@@ -280,11 +280,11 @@ def _measured(
         subject = Subject("generated", trial.id, samples, vectors=ruler.embedding(samples))
         rows = measure(subject, ruler, context.data, trained_on)
         rows["quality"] = [quality(subject, ruler, context.data, trained_on)]
-        _extend(tables, rows)
+        extend(tables, rows)
     if context.modes is not None:
         tables["modes"] = [context.modes.row(trial.id, "generated", samples)]
     if game.inputs is not None:
-        _extend(tables, _conditional(context, trial, game, players, count))
+        extend(tables, _conditional(context, trial, game, players, count))
     return tables
 
 
@@ -296,13 +296,8 @@ def _conditional(context: Context, trial: TrialConfig, game: System, players: Pl
     for k in range(len(given)):
         subject = Subject("conditional", trial.id, samples[k :: len(given)], None, k)
         for ruler in context.rulers:
-            _extend(tables, measure(subject, ruler, context.data))
+            extend(tables, measure(subject, ruler, context.data))
     return tables
-
-
-def _extend(tables: Rows, more: Rows) -> None:
-    for table, rows in more.items():
-        tables.setdefault(table, []).extend(rows)
 
 
 def _guard(work: Callable[[], None]) -> Failure | None:

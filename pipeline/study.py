@@ -205,6 +205,10 @@ class Study(Options):
         """Names the protocol: the same id means the same numbers from the same generator."""
         return content_hash(self.measure.model_dump(mode="json"))
 
+    def controls_id(self) -> str:
+        """The same of a data set's real images and controls under that protocol."""
+        return content_hash([self.measure_id(), self.controls.model_dump(mode="json")])
+
     # --- checks ------------------------------------------------------------------------------------------
 
     def _check_axes(self) -> None:

@@ -227,9 +227,9 @@ class Bench(NamedTuple):
         """Put the rows of real images and controls into the store, and fitted embeddings beside it."""
         for key, content in self.fitted.items():
             target.save_embedding(key, content)
-        protocol = content_hash([self.study.measure_id(), self.study.controls.model_dump(mode="json")])
         for key, tables in self.controls.items():
-            target.save_measurement(f"{self.contexts[key].data.fingerprint}-{protocol}", tables)
+            name = f"{self.contexts[key].data.fingerprint}-{self.study.controls_id()}"
+            target.save_measurement(name, tables)
 
 
 def prepare(

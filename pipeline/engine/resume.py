@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from pipeline.engine.cohorts import Cohort
+from pipeline.engine.plan import data_key
 from pipeline.errors import InputError
 from pipeline.store.run import Run
 from pipeline.study import Study
@@ -27,8 +28,11 @@ def nothing_left(study: Study, trials: Sequence[TrialConfig], target: Run) -> bo
     ends = target.table("trials", ["trial_id", "status"])
     if not {trial.id for trial in trials} <= set(ends["trial_id"]):
         return False
+    # Of every data set, unless `birthday verify` took them out.
+    controls = sum(name.endswith(f"-{study.controls_id()}") for name in target.measurements())
+    if controls < len({data_key(trial) for trial in trials}):
+        return False
     completed = set(ends.loc[ends["status"] == "completed", "trial_id"])
-    # Its controls are there, too: they are stored before the study is.
     rows = target.table("collisions", ["trial_id", "embedding", "tau_rule", "samples"])
     rows = rows[(rows["tau_rule"] == study.measure.tau_rule()) & (rows["samples"] == study.measure.samples)]
     return all(

@@ -87,6 +87,11 @@ class Run:
         found = self._shards.committed().values()
         return {trial for manifest in found if manifest.kind == "trials" for trial in manifest.trials}
 
+    def measurements(self) -> list[str]:
+        """The names under which rows were measured outside a trial."""
+        found = (m.shard for m in self._shards.committed().values() if m.kind == "measure")
+        return [shard.removeprefix("measure-").rpartition(".")[0] for shard in found]
+
     def rows(self, trials: Collection[str], tables: Sequence[str]) -> Iterator[dict[str, list[Row]]]:
         """The rows that were committed with these trials, by table, of at most 64 trials at a time."""
         return self._shards.rows(trials, tables)

@@ -28,7 +28,7 @@ from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE
 from ray.util import get_node_ip_address
 from s3fs import S3FileSystem
 
-from tests.engine.tools import descendants, end
+from tests.engine.tools import descendants, end, wait_for
 
 TOKEN = "0123456789abcdef" * 4
 # What `ray up` sets on a head that scales, and what the nodes on this machine need.
@@ -132,6 +132,16 @@ def start_node(head: RunningHead, *options: str, cpus: int = 1) -> RayNode:
     return RayNode(_ray_start(folder, head.environment, *options), folder)
 
 
+def join(head: RunningHead, *options: str) -> RayNode:
+    """A node of one core that has joined: of two that start together on one machine, one may find its ports
+    taken.
+    """
+    others = alive_nodes(head)
+    node = start_node(head, *options)
+    wait_for(lambda: alive_nodes(head) > others)
+    return node
+
+
 def ask(head: RunningHead, path: str) -> list[dict[str, Any]]:
     """What the head's state API lists, e.g. at `nodes` or `tasks?detail=1`."""
     headers = {"authorization": f"Bearer {TOKEN}"}
@@ -213,7 +223,9 @@ def s3_server() -> Iterator[dict[str, str]]:
     server.start()
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
-    S3FileSystem(key="x", secret="x", endpoint_url=url, skip_instance_cache=True).mkdir("lab")
+    S3FileSystem(key="x", secret="x", endpoint_url=url, skip_instance_cache=True).makedirs(
+        "lab", exist_ok=True
+    )
     yield {
         "AWS_ENDPOINT_URL": url,
         "AWS_ACCESS_KEY_ID": "x",
@@ -224,12 +236,12 @@ def s3_server() -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture
-def s3(s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Where this process, and every head started with `s3_server`, can keep runs."""
+def s3(s3_server: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Where this process, and every head started with `s3_server`, can keep runs of this test."""
     for name, value in s3_server.items():
         monkeypatch.setenv(name, value)
     S3FileSystem.clear_instance_cache()  # one kept from before knows another server
-    yield "s3://lab/runs"
+    yield f"s3://lab/{tmp_path.name}"
     S3FileSystem.clear_instance_cache()
 
 

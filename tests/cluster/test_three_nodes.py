@@ -15,8 +15,8 @@ from tests.cluster.conftest import (
     RunningHead,
     alive_nodes,
     ask,
+    join,
     start_head,
-    start_node,
 )
 from tests.engine.tools import TINY, Command, assert_same, wait_for
 
@@ -43,19 +43,16 @@ def test_nodes_come_and_go(
     (tmp_path / "study.yaml").write_text(TINY)
     nodes: list[RayNode] = []
 
-    def join(name: str, *options: str) -> RayNode:
-        """One after the other: of two that start together on one machine, one may find its ports taken."""
-        others = alive_nodes(head)
-        nodes.append(start_node(head, f'--resources={{"{name}": 1}}', *options))
-        wait_for(lambda: alive_nodes(head) > others)
+    def joined(name: str, *options: str) -> RayNode:
+        nodes.append(join(head, f'--resources={{"{name}": 1}}', *options))
         return nodes[-1]
 
     files = S3FileSystem(use_listings_cache=False)
     try:
-        join("stays", "--num-gpus=2")
-        leaving = join("leaves")
+        joined("stays", "--num-gpus=2")
+        leaving = joined("leaves")
         job = birthday("submit", tmp_path / "study.yaml", "--runs", s3, *sets, "--no-wait").out.split()[-1]
-        join("late", "--num-gpus=1")
+        joined("late", "--num-gpus=1")
         wait_for(lambda: bool(files.glob(f"{s3}/tiny/trials/*.parquet")))
         wait_for(lambda: "leaves" in busy(head, "RUNNING"))
         leave(leaving)

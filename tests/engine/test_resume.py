@@ -48,7 +48,7 @@ def test_a_driver_stopped_and_one_killed_lose_only_trials_in_flight(runs: Path, 
     stopped.terminate()
     _, said = stopped.communicate(timeout=60)
     assert time.monotonic() - clock < 50  # of the 60 s that a stopped cluster job is given
-    assert stopped.returncode == 130
+    assert stopped.returncode == 130, said
     assert said.splitlines() == ["birthday: stopped; the same command goes on where this one ended"]
     wait_for(lambda: not any(map(alive, below)), 20)
     before = load_run(root).table("trials").set_index("trial_id")["finished_at"]

@@ -57,8 +57,14 @@ def undisturbed_of(seeds: int, folder: Path) -> str:
     return run(study(TINY, *LONGER, f"vary.seed.count={seeds}"), folder, engine="inline", mirror=False).root
 
 
-@pytest.mark.parametrize("engine", ["inline", "ray"])
-@pytest.mark.parametrize("kills", [5, pytest.param(50, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize(
+    ("engine", "kills"),
+    [
+        ("inline", 5),
+        pytest.param("inline", 50, marks=[pytest.mark.soak, pytest.mark.timeout(3600)]),
+        pytest.param("ray", 50, marks=[pytest.mark.soak, pytest.mark.timeout(3600)]),
+    ],
+)
 def test_a_driver_killed_again_and_again(engine: str, kills: int, runs: Path, tmp_path: Path) -> None:
     done = killed_again_and_again(engine, runs, tmp_path, kills, seed=kills)
     seeds = max(2, kills // 3)
@@ -69,7 +75,7 @@ def test_a_driver_killed_again_and_again(engine: str, kills: int, runs: Path, tm
 
 def place(request: pytest.FixtureRequest, kind: str, runs: Path) -> str:
     """Where runs may lie: on the disk, or on an S3 server."""
-    return str(runs) if kind == "disk" else f"{request.getfixturevalue('s3')}/{runs.parent.name}"
+    return str(runs) if kind == "disk" else str(request.getfixturevalue("s3"))
 
 
 @pytest.mark.parametrize("kind", ["disk", "s3"])

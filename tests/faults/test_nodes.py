@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import QUICK_DEATHS, RayNode, RunningHead, start_head, start_node
+from tests.cluster.conftest import QUICK_DEATHS, RayNode, RunningHead, join, start_head, start_node
 from tests.engine.tools import descendants, numbers, wait_for
 from tests.faults.tools import STEPS, assert_survived, driver, steps_done, under_way, write_study
 from tests.faults.workers import Course, courses
@@ -52,8 +52,10 @@ def test_a_node_that_goes(
     """With notice it gives its trial back; without, the trial goes on from its last checkpoint. Neither is
     the trial's fault.
     """
-    nodes = [start_node(head), start_node(head)]
+    nodes: list[RayNode] = []
     try:
+        for _ in range(2):
+            nodes.append(join(head))
         process = driver(*words(head, tmp_path, runs), **token(head))
         course = hit(nodes[0], runs)
         if notice:
@@ -74,7 +76,8 @@ def test_a_node_that_goes(
     assert second.begun + second.steps == STEPS
 
 
-@pytest.mark.parametrize("patience", [5, pytest.param(60, marks=[pytest.mark.soak])])
+@pytest.mark.soak
+@pytest.mark.parametrize("patience", [5, 60])
 def test_a_head_that_is_gone(patience: int, runs: Path, tmp_path: Path, undisturbed: Path) -> None:
     """Its driver ends once Ray has given the head up, by default after a minute; another head goes on."""
     ray = {"RAY_gcs_rpc_server_reconnect_timeout_s": str(patience)}

@@ -1,4 +1,4 @@
-"""Every study file in its quick form, from the file to a finished report, on real data."""
+"""Every study file in its quick form, from the file to a finished report, on real data; whole in `make soak`."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ def load(file: Path) -> Study:
     return Study.load(file, OVERRIDES.get(dataset, []))
 
 
+@pytest.mark.parametrize("limit", [2, pytest.param(None, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("file", STUDIES, ids=[file.stem for file in STUDIES])
-def test_a_study_runs_to_its_report(file: Path, runs: Path, data_root: Path) -> None:
+def test_a_study_runs_to_its_report(file: Path, limit: int | None, runs: Path, data_root: Path) -> None:
     study = load(file).quick()
-    finished = run(study, runs, engine="inline", mirror=False, data_root=data_root)
+    finished = run(study, runs, engine="inline", mirror=False, data_root=data_root, limit=limit)
     trials = finished.table("trials")
-    assert len(trials) == len(study.trials())
+    assert len(trials) == (limit or len(study.trials()))
     assert set(trials["status"]) == {"completed"}, list(trials["error"].dropna())
     measured = finished.table("collisions")
     assert set(measured.loc[measured["source"] == "generated", "trial_id"]) == set(trials["trial_id"])

@@ -138,7 +138,7 @@ def join(head: RunningHead, *options: str) -> RayNode:
     """
     others = alive_nodes(head)
     node = start_node(head, *options)
-    wait_for(lambda: alive_nodes(head) > others)
+    wait_for(lambda: bool(alive_nodes(head) - others))
     return node
 
 
@@ -150,9 +150,9 @@ def ask(head: RunningHead, path: str) -> list[dict[str, Any]]:
         return list(json.load(answer)["data"]["result"]["result"])
 
 
-def alive_nodes(head: RunningHead) -> int:
-    """How many nodes the head counts, itself among them."""
-    return sum(node["state"] == "ALIVE" for node in ask(head, "nodes"))
+def alive_nodes(head: RunningHead) -> set[str]:
+    """The ids of the nodes that the head counts, itself among them."""
+    return {node["node_id"] for node in ask(head, "nodes") if node["state"] == "ALIVE"}
 
 
 def _autoscaling(gcs_port: int, workers: int) -> dict[str, Any]:

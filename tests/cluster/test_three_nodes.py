@@ -58,7 +58,7 @@ def test_nodes_come_and_go(
         leave(leaving)
         said = birthday("logs", job, "--follow")
         assert said.code == 0, said
-        assert alive_nodes(head) == 3
+        assert len(alive_nodes(head)) == 3
         assert {"stays", "late"} <= busy(head, "FINISHED")
         if leave is RayNode.kill:  # a worker that is told keeps its state and returns
             assert "leaves" in busy(head, "FAILED")

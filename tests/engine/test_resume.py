@@ -17,7 +17,7 @@ from pipeline.engine.execute import measure
 from pipeline.store.schemas import SCHEMAS
 from tests.engine.tools import TINY, alive, assert_same, descendants, end, start, study, wait_for
 
-LONGER = ["base.training.steps=150", "vary.seed.count=5"]
+LONGER = ["base.training.steps=60", "vary.seed.count=5"]
 
 
 def shards(root: Path, table: str = "trials") -> list[str]:

@@ -60,7 +60,7 @@ def undisturbed_of(seeds: int, folder: Path) -> str:
 @pytest.mark.parametrize(
     ("engine", "kills"),
     [
-        ("inline", 5),
+        ("inline", 3),
         pytest.param("inline", 50, marks=[pytest.mark.soak, pytest.mark.timeout(3600)]),
         pytest.param("ray", 50, marks=[pytest.mark.soak, pytest.mark.timeout(3600)]),
     ],
@@ -78,7 +78,7 @@ def place(request: pytest.FixtureRequest, kind: str, runs: Path) -> str:
     return str(runs) if kind == "disk" else str(request.getfixturevalue("s3"))
 
 
-@pytest.mark.parametrize("kind", ["disk", "s3"])
+@pytest.mark.parametrize("kind", ["disk", pytest.param("s3", marks=pytest.mark.soak)])
 def test_two_drivers_of_one_run(
     kind: str,
     request: pytest.FixtureRequest,

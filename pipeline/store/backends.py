@@ -12,6 +12,8 @@ import uuid
 from typing import Any, NamedTuple, Protocol
 
 TEMPORARY = ".writing-"
+# A file's content; a bytearray where another copy of a large one would be dear.
+Bytes = bytes | bytearray
 
 
 class Entry(NamedTuple):
@@ -27,7 +29,7 @@ class BackEnd(Protocol):
     path: str
 
     def read(self, name: str, start: int = 0, end: int | None = None) -> bytes: ...
-    def put(self, name: str, content: bytes, create: bool) -> None: ...
+    def put(self, name: str, content: Bytes, create: bool) -> None: ...
     def list(self, folder: str, deep: bool = False) -> dict[str, Entry]: ...
     def remove(self, name: str) -> None: ...
     def move(self, name: str, target: str) -> None: ...
@@ -44,7 +46,7 @@ class Directory:
             file.seek(start)
             return file.read() if end is None else file.read(end - start)
 
-    def put(self, name: str, content: bytes, create: bool) -> None:
+    def put(self, name: str, content: Bytes, create: bool) -> None:
         path = f"{self.path}/{name}"
         folder = os.path.dirname(path)
         temporary = f"{folder}/{TEMPORARY}{uuid.uuid4().hex}"
@@ -106,8 +108,8 @@ class ObjectStore:
         path = f"{self.path}/{name}"
         return bytes(self.fs.cat_file(path) if whole else self.fs.cat_file(path, start=start, end=end))
 
-    def put(self, name: str, content: bytes, create: bool) -> None:
-        self.fs.pipe_file(f"{self.path}/{name}", content, mode="create" if create else "overwrite")
+    def put(self, name: str, content: Bytes, create: bool) -> None:
+        self.fs.pipe_file(f"{self.path}/{name}", bytes(content), mode="create" if create else "overwrite")
 
     def list(self, folder: str, deep: bool = False) -> dict[str, Entry]:
         path = f"{self.path}/{folder}" if folder else self.path

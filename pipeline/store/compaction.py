@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 import pyarrow as pa
 
 from pipeline.store import weights
+from pipeline.store.backends import Bytes
 from pipeline.store.manifests import WEIGHTS, Content, Manifest, digest, file_name
 from pipeline.store.shards import Shards
 from pipeline.store.tables import by_trial, encode
@@ -61,7 +62,7 @@ def _fitting(shards: list[Manifest]) -> list[Manifest]:
     return chosen
 
 
-Put = Callable[[str, bytes], None]
+Put = Callable[[str, Bytes], None]
 
 
 def merged(members: list[Manifest], shard: str, shards: Shards, put: Put) -> Manifest:

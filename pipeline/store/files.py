@@ -19,7 +19,7 @@ from functools import cache, cached_property
 from typing import TypeVar
 
 from pipeline.errors import InputError
-from pipeline.store.backends import BackEnd, Directory, Entry, ObjectStore
+from pipeline.store.backends import BackEnd, Bytes, Directory, Entry, ObjectStore
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -70,11 +70,11 @@ class Files:
         """The files in a folder by name; `deep`: and in all below. A folder that is not there has none."""
         return self._steadily("read", folder, lambda: self._back_end.list(folder, deep))
 
-    def replace(self, name: str, content: bytes) -> None:
+    def replace(self, name: str, content: Bytes) -> None:
         """Put a file whole or not at all, whatever is there."""
         self._change("written", name, lambda: self._back_end.put(name, content, create=False))
 
-    def create(self, name: str, content: bytes) -> bool:
+    def create(self, name: str, content: Bytes) -> bool:
         """Put a file where none is; False, and nothing changes, if another content is there.
 
         The same content counts as put: a store may take a file and lose the answer.

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from pipeline.store.backends import Bytes
+
 COMMITS, WEIGHTS = "commits", "weights"
 KINDS = ("trials", "measure", "labels")
 VERSION = 1
@@ -66,7 +68,7 @@ class Manifest(NamedTuple):
         return found
 
 
-def digest(content: bytes) -> str:
+def digest(content: Bytes) -> str:
     """SHA-256, hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from pipeline.store.backends import Bytes
 from pipeline.store.manifests import digest
 
 # Name -> {dtype, shape, data_offsets}, offsets from the end of the header.
@@ -32,7 +33,7 @@ class Part(NamedTuple):
     sha256: str
 
 
-def pack(weights: Mapping[str, bytes]) -> tuple[bytes, int]:
+def pack(weights: Mapping[str, bytes]) -> tuple[Bytes, int]:
     """One file of safetensors files by trial, and its number of tensors; empty if there are none.
 
     Raises ValueError if one is none.
@@ -49,10 +50,10 @@ def pack(weights: Mapping[str, bytes]) -> tuple[bytes, int]:
     return merge(files)
 
 
-def merge(files: Iterable[bytes]) -> tuple[bytes, int]:
+def merge(files: Iterable[Bytes]) -> tuple[Bytes, int]:
     """One file of several, which share no trial, and its number of tensors; empty if there are none.
 
-    Takes the files one by one: memory for twice the data.
+    Takes the files one by one, and no memory beyond that of the result.
     """
     sums: dict[str, str] = {}
     entries: Header = {}
@@ -63,10 +64,13 @@ def merge(files: Iterable[bytes]) -> tuple[bytes, int]:
         for key, entry in header.items():
             entries[key] = {**entry, "data_offsets": [len(data) + k for k in entry["data_offsets"]]}
         data += own
-    return (_header({SUMS: sums, **entries}) + data, len(entries)) if entries else (b"", 0)
+    if not entries:
+        return b"", 0
+    data[:0] = _header({SUMS: sums, **entries})
+    return data, len(entries)
 
 
-def header_end(start: bytes) -> int:
+def header_end(start: Bytes) -> int:
     """How many bytes length and header take, from the first 8 bytes of a file. Raises ValueError."""
     if len(start) < 8:
         raise ValueError("shorter than any safetensors file")
@@ -98,7 +102,7 @@ def _part(entries: Header, offset: int, sha256: str) -> Part:
     return Part(offset + low, offset + high, _header(own), sha256)
 
 
-def _split(content: bytes) -> tuple[Header, memoryview]:
+def _split(content: Bytes) -> tuple[Header, memoryview]:
     end = header_end(content)
     return json.loads(content[8:end]), memoryview(content)[end:]
 

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from pipeline.errors import InputError
 from pipeline.store import weights
-from pipeline.store.backends import TEMPORARY
+from pipeline.store.backends import TEMPORARY, Bytes
 from pipeline.store.compaction import AT_LEAST, group, merged
 from pipeline.store.files import parallel
 from pipeline.store.manifests import (
@@ -90,7 +90,7 @@ class Writer:
         self._wait()
         self._thread.shutdown()
 
-    def _encoded(self, tables: Mapping[str, list[Row]]) -> dict[str, tuple[bytes, int]]:
+    def _encoded(self, tables: Mapping[str, list[Row]]) -> dict[str, tuple[Bytes, int]]:
         """By table a file and its number of rows; none of empty tables."""
         own = {"study": self._study, "schema_version": SCHEMA_VERSION}
         held = [table for table, rows in tables.items() if rows]
@@ -101,13 +101,13 @@ class Writer:
         self,
         shard: str,
         trials: Iterable[str],
-        contents: Mapping[str, tuple[bytes, int]],
+        contents: Mapping[str, tuple[Bytes, int]],
         replaces: tuple[str, ...] = (),
     ) -> None:
         parallel(lambda f: self._put(file_name(f, shard), contents[f][0]), contents)
         self._commit_manifest(Manifest(shard, _stated(contents), tuple(trials), replaces))
 
-    def _put(self, name: str, content: bytes) -> None:
+    def _put(self, name: str, content: Bytes) -> None:
         if not self._files.create(name, content):
             self._confirm()  # what is in the way was never committed, unless by another
             self._files.replace(name, content)
@@ -154,7 +154,7 @@ class Writer:
                 told = str(error) if isinstance(error, InputError | FileNotFoundError) else repr(error)
                 log.warning("shards are merged no further: %s", told)
 
-    def _put_unless_ending(self, name: str, content: bytes) -> None:
+    def _put_unless_ending(self, name: str, content: Bytes) -> None:
         if self._ending:
             raise _EndingError
         self._put(name, content)
@@ -164,7 +164,7 @@ class _EndingError(Exception):
     """The run is not written any more."""
 
 
-def _stated(contents: Mapping[str, tuple[bytes, int]]) -> dict[str, Content]:
+def _stated(contents: Mapping[str, tuple[Bytes, int]]) -> dict[str, Content]:
     return {
         folder: Content(len(content), rows, digest(content)) for folder, (content, rows) in contents.items()
     }

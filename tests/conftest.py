@@ -27,6 +27,8 @@ def environment() -> Iterator[None]:
             patch.delenv(name, raising=False)
         patch.setenv("GIT_DIR", os.devnull)
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        # Ray lets all others go first, and beside this process there are always other tests.
+        patch.setenv("RAY_worker_niceness", "0")
         yield
 
 

@@ -227,7 +227,7 @@ def test_a_job_outlives_who_follows_it(ray_head: RunningHead, tmp_path: Path, bi
 @pytest.mark.usefixtures("token")
 def test_a_stopped_study_goes_on(ray_head: RunningHead, s3: str, tmp_path: Path, birthday: Command) -> None:
     """Stopped in the middle of a trial and submitted again: as if it had never been stopped."""
-    changes = ("base.training.steps=500", "vary={seed: {count: 3}}", "resources.back_end=reference")
+    changes = ("base.training.steps=1000", "vary={seed: {count: 3}}", "resources.back_end=reference")
     sets = [word for change in changes for word in ("--set", change)]
     (tmp_path / "study.yaml").write_text(TINY.replace("study: tiny", "study: stopped"))
     words = [tmp_path / "study.yaml", "--address", ray_head.address, "--runs", s3, *sets]

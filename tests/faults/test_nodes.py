@@ -45,7 +45,7 @@ def hit(node: RayNode, runs: Path) -> Course:
     return found[0]
 
 
-@pytest.mark.parametrize("notice", [True, pytest.param(False, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("notice", [pytest.param(True, marks=pytest.mark.soak), False])
 def test_a_node_that_goes(
     notice: bool, head: RunningHead, runs: Path, tmp_path: Path, undisturbed: Path
 ) -> None:

@@ -224,6 +224,7 @@ def test_a_job_outlives_who_follows_it(ray_head: RunningHead, tmp_path: Path, bi
     birthday("stop", "left", "--address", ray_head.address)
 
 
+@pytest.mark.soak
 @pytest.mark.usefixtures("token")
 def test_a_stopped_study_goes_on(ray_head: RunningHead, s3: str, tmp_path: Path, birthday: Command) -> None:
     """Stopped in the middle of a trial and submitted again: as if it had never been stopped."""

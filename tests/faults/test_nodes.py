@@ -45,7 +45,8 @@ def hit(node: RayNode, runs: Path) -> Course:
     return found[0]
 
 
-@pytest.mark.parametrize("notice", [pytest.param(True, marks=pytest.mark.soak), False])
+@pytest.mark.soak
+@pytest.mark.parametrize("notice", [True, False])
 def test_a_node_that_goes(
     notice: bool, head: RunningHead, runs: Path, tmp_path: Path, undisturbed: Path
 ) -> None:

@@ -15,12 +15,16 @@ ATTEMPTS = 3
 
 
 class Task(NamedTuple):
-    """One call of the engine's function. shared: a value from `share`. key: the caller's name for it."""
+    """One call of the engine's function. shared: a value from `share`. key: the caller's name for it.
+
+    size: how many trials' worth its value is.
+    """
 
     key: str
     shared: Any
     arguments: tuple[Any, ...]
     attempts: int = ATTEMPTS
+    size: int = 1
 
 
 class Done(NamedTuple):

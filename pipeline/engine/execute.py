@@ -178,7 +178,7 @@ class Bench(NamedTuple):
 
         def task(cohort: Cohort) -> Task:
             first = cohort.trials[0]
-            return Task(first.id, shared[data_key(first)], (cohort,), attempts(cohort))
+            return Task(first.id, shared[data_key(first)], (cohort,), attempts(cohort), len(cohort.trials))
 
         for batch in worker.run(run_cohort, map(task, backlog)):
             finished: list[Finished] = []

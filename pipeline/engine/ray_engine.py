@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 # Tasks queued beyond those that run. While the driver commits, others finish, and one commit then takes them
 # all: the shorter the trials, the more share its cost. The queue is also what an autoscaler scales by.
 QUEUED = 32
+# Trials whose values the driver holds at once, where more have finished: what bounds its memory.
+AT_ONCE = 64
 # Seconds after which the driver counts the cluster's slots anew: nodes join and leave.
 RECOUNT = 5.0
 # Seconds without a finished task after which the driver looks whether tasks can still be placed.
@@ -161,12 +163,16 @@ class _Flight:
         self._tasks[reference] = (task, attempt, nodes_lost)
 
     def landed(self, seconds: float) -> list[Done]:
-        """What has finished once one task has, or after so many seconds. Lost tasks start again."""
+        """What has finished once one task has, or after so many seconds, of at most `AT_ONCE` trials or one
+        task. Lost tasks start again.
+        """
         ready, _ = ray.wait(list(self._tasks), num_returns=1, timeout=seconds)
         # Whatever else is there by now comes along: one commit for all of it.
         ready, _ = ray.wait(list(self._tasks), num_returns=len(self), timeout=0) if ready else ([], [])
-        finished = []
+        finished: list[Done] = []
         for reference in ready:
+            if finished and sum(done.task.size for done in finished) >= AT_ONCE:
+                break
             task, attempt, nodes_lost = self._tasks.pop(reference)
             done = _result(reference, task, attempt)
             if done.lost == NODE_LOST and nodes_lost < NODES_LOST:

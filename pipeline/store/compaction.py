@@ -20,7 +20,7 @@ from pipeline.store.tables import by_trial, encode
 
 AT_LEAST = 16
 # Of a merged shard: damage costs a shard's trials, and merging takes memory for a file.
-MOST_TRIALS, MOST_BYTES = 4096, 128 * 2**20
+MOST_TRIALS, MOST_BYTES = 4096, 64 * 2**20
 
 
 def level(shard: Manifest) -> int | None:

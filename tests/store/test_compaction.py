@@ -54,7 +54,7 @@ def test_what_is_merged() -> None:
     assert group(measured) == []
 
 
-@pytest.mark.parametrize(("trials", "size"), [(1500, 1000), (1, 50 * 2**20)])
+@pytest.mark.parametrize(("trials", "size"), [(1500, 1000), (1, 25 * 2**20)])
 def test_no_merged_shard_is_more_than_full(trials: int, size: int) -> None:
     chosen = group([shard(f"{k:02d}", trials, size) for k in range(20)])
     assert len(chosen) == 2

@@ -32,7 +32,7 @@ from tests.benchmarks.timing import Figure, load
 
 NAME = "scale"
 BY_RAY, INLINE, BY_TUNE, IN_NEW_PROCESSES = 10_000, 100_000, 40, 20
-NODES, SLEEP, PER_NODE, SLOTS = (1, 2, 4), 1.0, 80, 4
+NODES, SLEEP, PER_NODE, SLOTS = (1, 2, 4), 2.0, 240, 4
 
 
 class Pass(NamedTuple):
@@ -245,13 +245,17 @@ def _on_nodes(function: Callable[[Context, Cohort], Ended], nodes: int) -> float
 
 
 def _warm(slots: int) -> None:
-    """Start a worker in every slot: as many tasks as there are slots, none of which ends before all run."""
+    """Start a worker in every slot, with the pipeline imported: no task ends before all run."""
     import ray
 
-    @ray.remote(num_cpus=1)
-    def wait() -> None:
-        import torch  # noqa: F401
+    with tempfile.TemporaryDirectory() as folder:
 
-        time.sleep(15)
+        @ray.remote(num_cpus=1)
+        def wait(k: int) -> None:
+            import pipeline.engine.work  # noqa: F401
 
-    ray.get([wait.remote() for _ in range(slots)])
+            Path(f"{folder}/{k}").touch()
+            while len(os.listdir(folder)) < slots:
+                time.sleep(0.1)
+
+        ray.get([wait.remote(k) for k in range(slots)])

@@ -25,7 +25,8 @@ export RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT=300
 export RAY_TMPDIR=${BIRTHDAY_TMP:-/tmp}/birthday-$SLURM_JOB_ID
 mkdir -p "$RAY_TMPDIR"
 
-head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1) # where this script runs
+hosts=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
+head=${hosts%%$'\n'*} # the first, where this script runs; `| head -n 1` might end scontrol, and so this script, by SIGPIPE
 address=$head:$((20000 + SLURM_JOB_ID % 20000))
 
 # shellcheck disable=SC2016 # expanded on the head

@@ -132,12 +132,12 @@ def start_node(head: RunningHead, *options: str, cpus: int = 1) -> RayNode:
     return RayNode(_ray_start(folder, head.environment, *options), folder)
 
 
-def join(head: RunningHead, *options: str) -> RayNode:
-    """A node of one core that has joined: of two that start together on one machine, one may find its ports
+def join(head: RunningHead, *options: str, cpus: int = 1) -> RayNode:
+    """A node that has joined: of two that start together on one machine, one may find its ports
     taken.
     """
     others = alive_nodes(head)
-    node = start_node(head, *options)
+    node = start_node(head, *options, cpus=cpus)
     wait_for(lambda: bool(alive_nodes(head) - others))
     return node
 

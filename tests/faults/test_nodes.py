@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import QUICK_DEATHS, RayNode, RunningHead, join, start_head, start_node
+from tests.cluster.conftest import QUICK_DEATHS, RayNode, RunningHead, join, start_head
 from tests.engine.tools import descendants, numbers, wait_for
 from tests.faults.tools import STEPS, assert_survived, driver, steps_done, under_way, write_study
 from tests.faults.workers import Course, courses
@@ -83,7 +83,7 @@ def test_a_head_that_is_gone(patience: int, runs: Path, tmp_path: Path, undistur
     """Its driver ends once Ray has given the head up, by default after a minute; another head goes on."""
     ray = {"RAY_gcs_rpc_server_reconnect_timeout_s": str(patience)}
     head = start_head(cpus=0, **ray)
-    node = start_node(head, cpus=2)
+    node = join(head, cpus=2)
     try:
         process = driver(*words(head, tmp_path, runs), **token(head), **ray)
         wait_for(lambda: bool(under_way(runs, 10)))

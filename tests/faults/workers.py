@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from pipeline.engine import keeping, work
+from pipeline.engine import keeping, stopping, work
 from pipeline.engine.cohorts import Cohort
 from pipeline.engine.keeping import Keeping
 from pipeline.engine.work import Context, Ended, run_cohort
@@ -64,8 +64,11 @@ def courses(runs: Path) -> dict[str, list[Course]]:
 
 
 def slow(context: Context, cohort: Cohort, keeper: type[Keeping] = Telling) -> Ended:
-    """`run_cohort`, watched. A worker is used again: nothing stays changed."""
+    """`run_cohort`, watched, of trials so short that their node's notice must be seen at once. A worker is used
+    again: nothing stays changed.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stopping, "LOOK_SECONDS", 0.2)
         patch.setattr(keeping, "PERIOD", 0.0)
         patch.setattr(keeping, "SHARE", 1.0)
         patch.setattr(work, "Keeping", keeper)

@@ -42,6 +42,9 @@ log = logging.getLogger(__name__)
 QUEUED = 32
 # Trials whose values the driver holds at once, where more have finished: what bounds its memory.
 AT_ONCE = 64
+# Seconds between commits, as long as queued tasks keep the slots busy: a commit of ten trials costs little more
+# than one of one, and workers wait for a driver that computes.
+GATHER = 0.2
 # Seconds after which the driver counts the cluster's slots anew: nodes join and leave.
 RECOUNT = 5.0
 # Seconds without a finished task after which the driver looks whether tasks can still be placed.
@@ -98,7 +101,7 @@ class RayEngine:
                 flight.start(task)
             if not flight:
                 return
-            finished = flight.landed(1.0)
+            finished = flight.landed(1.0, spare=len(flight) - self.slots())
             if finished:
                 heard, self._refused = time.monotonic(), None
                 yield finished  # the next tasks wait in the queue meanwhile
@@ -154,6 +157,7 @@ class _Flight:
     def __init__(self, remote: Any, function: Any) -> None:
         self._remote, self._function = remote, function
         self._tasks: dict[Any, tuple[Task, int, int]] = {}  # by reference, with attempt and nodes lost
+        self._landed = time.monotonic()
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -162,17 +166,23 @@ class _Flight:
         reference = self._remote.remote(self._function, task.shared, *task.arguments)
         self._tasks[reference] = (task, attempt, nodes_lost)
 
-    def landed(self, seconds: float) -> list[Done]:
-        """What has finished once one task has, or after so many seconds, of at most `AT_ONCE` trials or one
-        task. Lost tasks start again.
+    def landed(self, seconds: float, spare: int) -> list[Done]:
+        """What has finished once one task has, or after so many seconds, of about `AT_ONCE` trials at most.
+        Lost tasks start again. spare: tasks that may finish before a slot is idle.
         """
-        ready, _ = ray.wait(list(self._tasks), num_returns=1, timeout=seconds)
-        # Whatever else is there by now comes along: one commit for all of it.
-        ready, _ = ray.wait(list(self._tasks), num_returns=len(self), timeout=0) if ready else ([], [])
+        references = list(self._tasks)
+        ready, _ = ray.wait(references, num_returns=1, timeout=seconds)
+        if not ready:
+            return []
+        trials = sum(task.size for task, _, _ in self._tasks.values())
+        most = max(1, AT_ONCE * len(self) // trials)
+        patience = self._landed + GATHER - time.monotonic()
+        if spare > 1 and patience > 0:
+            ray.wait(references, num_returns=min(spare, most), timeout=patience)
+        ready, _ = ray.wait(references, num_returns=min(len(self), most), timeout=0)
+        self._landed = time.monotonic()
         finished: list[Done] = []
         for reference in ready:
-            if finished and sum(done.task.size for done in finished) >= AT_ONCE:
-                break
             task, attempt, nodes_lost = self._tasks.pop(reference)
             done = _result(reference, task, attempt)
             if done.lost == NODE_LOST and nodes_lost < NODES_LOST:

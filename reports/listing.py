@@ -177,7 +177,7 @@ def provenance(results: Results, digest: str) -> Listing:
         ["samples a trial", f"{measure.samples:,}"],
         ["protocol id", results.study.measure_id()],
         ["device seconds, all trials", number(stored["device_seconds"].sum())],
-        ["of these as predicted", _prediction(stored)],
+        ["device seconds, as predicted", _prediction(stored)],
     ]
     return Listing(["what", "value"], rows)
 

@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 QUEUED = 32
 # Trials whose values the driver holds at once, where more have finished: what bounds its memory.
 AT_ONCE = 64
-# Seconds between commits, as long as queued tasks keep the slots busy: a commit of ten trials costs little more
+# Seconds between commits, as long as queued tasks keep the slots busy: one of ten trials costs little more
 # than one of one, and workers wait for a driver that computes.
 GATHER = 0.2
 # Seconds after which the driver counts the cluster's slots anew: nodes join and leave.

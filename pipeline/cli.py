@@ -439,25 +439,58 @@ def _watching(otherwise: str = "the job goes on; `birthday stop` would end it") 
 def search(
     study_file: StudyFile,
     runs: Runs = "runs",
-    trials: Annotated[int | None, typer.Option("--trials", min=1, help="Number of suggestions.")] = None,
+    trials: Annotated[
+        int | None, typer.Option("--trials", min=1, help="Number of suggestions of each search.")
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with a search that must be there; without it, too, if it is."),
+    ] = False,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            "--storage", metavar="URL", help="Database of Optuna's part [default: a journal in the run]."
+        ),
+    ] = None,
     engine: EngineName = "ray",
     address: Address = None,
     overrides: Overrides = None,
     data_root: DataRoot = None,
     quick: Quick = False,
 ) -> None:
-    """Search the study's `search:` space for the best quality; writes the best as a study file."""
-    from pipeline.search import search as execute
+    """Search the study's `search:` space and write the best settings as a study of fresh seeds.
+
+    With `search.each` every one of its values has a search of its own, and that study is then run.
+    """
+    from pipeline.engine.execute import run as execute
+    from pipeline.search import search as find
 
     study = _load(study_file, overrides, quick)
-    found = execute(study, runs, trials=trials, engine=engine, address=address, data_root=data_root)
-    metric = study.search.objective.metric if study.search else ""
+    found = find(
+        study,
+        runs,
+        trials=trials,
+        engine=engine,
+        address=address,
+        data_root=data_root,
+        storage=storage,
+        resume=resume,
+    )
+    assert study.search is not None
     rows = []
     for s in found.suggestions:
-        settings = ", ".join(f"{key}={value}" for key, value in s.settings.items())
-        rows.append((str(s.number), s.state, "" if s.value is None else f"{s.value:.4f}", settings))
-    _show(("suggestion", "state", metric, "settings"), rows)
+        settings = ", ".join(f"{key}={value}" for key, value in (s.group | s.settings).items())
+        values = [f"{value:.4f}" for value in s.values] + [""] * (len(study.search.objective) - len(s.values))
+        rows.append((str(s.number), s.state if s.feasible else f"{s.state}, infeasible", *values, settings))
+    _show(("suggestion", "state", *(o.metric for o in study.search.objective), "settings"), rows)
     print(f"best:   {found.best_study}")
+    if not study.search.each:
+        print(f"next:   birthday run {found.best_study} --runs {runs}")
+        return
+    best = Study.load(found.best_study)
+    target = execute(best, runs, engine=engine, address=address, data_root=data_root, mirror=False)
+    print(f"tables: {target.root}")
+    print(f"next:   birthday report {target.root}")
 
 
 @app.command()

@@ -13,16 +13,13 @@ from pydantic import Field, ValidationError
 from pipeline.documents import assign, describe, dump_yaml, read_yaml
 from pipeline.errors import InputError
 from pipeline.options import Options
+from pipeline.search_options import Categories, FloatRange, IntRange, SearchOptions
 from pipeline.study_options import (
-    Categories,
     ControlOptions,
-    FloatRange,
     Hypothesis,
-    IntRange,
     MeasureOptions,
     RealQuantile,
     ResourceOptions,
-    SearchOptions,
     SeedRange,
 )
 from pipeline.trial import TrialConfig, content_hash
@@ -201,6 +198,21 @@ class Study(Options):
             document["search"]["trials"] = min(2, document["search"]["trials"])
         return Study.parse(_shrunk(document), document["study"])
 
+    def groups(self) -> list[dict[str, Any]]:
+        """Every combination of the values of `search.each`, as settings; one of no setting if it is empty."""
+        each = self.search.each if self.search else []
+        found = [{key: s[key] for key in each if key in s} for s in self._combinations()]
+        return list({repr(group): group for group in found}.values())
+
+    def corners(self) -> list[dict[str, Any]]:
+        """Settings that hold every extreme of the search space once, where it is proposed, in every group."""
+        found: list[dict[str, Any]] = []
+        for key, choice in (self.search.space if self.search else {}).items():
+            where = {parent: values[0] for parent, values in choice.when.items()}
+            ends = choice.values if isinstance(choice, Categories) else [choice.low, choice.high]
+            found += [{**group, **where, key: end} for group in self.groups() for end in ends]
+        return found
+
     def measure_id(self) -> str:
         """Names the protocol: the same id means the same numbers from the same generator."""
         return content_hash(self.measure.model_dump(mode="json"))
@@ -278,17 +290,27 @@ class Study(Options):
             )
 
     def _check_space(self) -> None:
-        for key, choice in (self.search.space if self.search else {}).items():
-            values = choice.values if isinstance(choice, Categories) else [choice.low, choice.high]
+        if self.search is None:
+            return
+        for key in self.search.each:
+            if key == "seed" or key not in self.axes():
+                raise InputError(
+                    f"search.each: {key!r}: is not a varied key; varied: {', '.join(self.axes())}"
+                )
+            if key in self.search.space:
+                raise InputError(f"search.each: {key!r}: is in search.space too")
+        for key, choice in self.search.space.items():
             if not isinstance(choice, Categories) and not choice.low < choice.high:
                 raise InputError(f"search.space.{key}: low {choice.low} must be below high {choice.high}")
             if not isinstance(choice, Categories) and choice.log and choice.low <= 0:
                 raise InputError(f"search.space.{key}: low {choice.low} must be positive on a log scale")
-            for value in values:
-                try:
-                    self.resolve({key: value})
-                except InputError as error:
-                    raise InputError(f"search.space.{str(error).removeprefix('vary.')}") from None
+            if not isinstance(choice, Categories) and choice.log and choice.step not in (None, 1):
+                raise InputError(f"search.space.{key}: a log scale has no step")
+        for settings in self.corners():
+            try:
+                self.resolve(settings)
+            except InputError as error:
+                raise InputError(f"search.space.{str(error).removeprefix('vary.')}") from None
 
 
 # The part of a trial that moves each predictor: its axes are the treatment, all other axes are covariates.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -183,83 +183,6 @@ class ResourceOptions(Options):
                 {"back_end": self.back_end},
             )
         return self
-
-
-class FloatRange(Options):
-    """A real number between low and high."""
-
-    type: Literal["float"]
-    low: float
-    high: float
-    log: bool = False
-
-
-class IntRange(Options):
-    """An integer between low and high, both included."""
-
-    type: Literal["int"]
-    low: int
-    high: int
-    log: bool = False
-
-
-class Categories(Options):
-    """One of the listed values."""
-
-    type: Literal["categorical"]
-    values: Annotated[list[str | int | float | bool], Field(min_length=1)]
-
-
-class SamplerOptions(Options):
-    """Which Optuna sampler proposes, and its seed."""
-
-    name: Literal["tpe", "random"] = "tpe"
-    seed: Annotated[int, Field(ge=0)] = 0
-    startup_trials: Count = 10
-
-
-class PrunerOptions(Options):
-    """Stops a suggestion after a seed whose running mean is worse than the others' median there."""
-
-    name: Literal["none", "median"] = "none"
-    startup_trials: Count = 5
-
-
-SUPPORT_WORDS = ("support", "n2", "collision", "p2", "pairs", "ratio", "cluster", "duplicate")
-
-
-class SearchObjective(Options):
-    """The quality that a search improves. Never the support size: a tuned measurement measures the tuning."""
-
-    metric: Literal["precision", "recall", "precision_recall_f", "density", "coverage"] = "precision_recall_f"
-    direction: Literal["maximize", "minimize"] = "maximize"
-
-    @model_validator(mode="before")
-    @classmethod
-    def _never_the_support(cls, data: Any) -> Any:
-        metric = data.get("metric") if isinstance(data, dict) else None
-        if isinstance(metric, str) and any(word in metric.lower() for word in SUPPORT_WORDS):
-            raise PydanticCustomError(
-                "support_objective",
-                "a search may tune quality, never the support size or anything measured with it: "
-                "the study could then only confirm its own tuning; allowed: "
-                "precision, recall, precision_recall_f, density, coverage",
-            )
-        return data
-
-
-class SearchOptions(Options):
-    """An Optuna search over dotted keys of the base configuration."""
-
-    space: Annotated[
-        dict[str, Annotated[FloatRange | IntRange | Categories, Field(discriminator="type")]],
-        Field(min_length=1),
-    ]
-    trials: Count = 20
-    seeds: Count = 1
-    objective: SearchObjective = SearchObjective()
-    sampler: SamplerOptions = SamplerOptions()
-    pruner: PrunerOptions = PrunerOptions()
 
 
 class SeedRange(Options):

@@ -103,6 +103,28 @@ class Backlog:
         return self._again.popleft() if self._again else next(self._cohorts)
 
 
+class Arriving:
+    """Cohorts of trials that become known by and by. An iterator that may have more after it had none."""
+
+    def __init__(
+        self,
+        due: Callable[[], Sequence[TrialConfig]],
+        pack: Callable[[Sequence[TrialConfig]], Iterator[Cohort]],
+    ) -> None:
+        self._due, self._pack = due, pack
+        self._packed: Iterator[Cohort] = iter(())
+
+    def __iter__(self) -> Arriving:
+        return self
+
+    def __next__(self) -> Cohort:
+        cohort = next(self._packed, None)
+        if cohort is None:
+            self._packed = self._pack(self._due())
+            return next(self._packed)
+        return cohort
+
+
 def _share(trials: int, slots: int) -> int:
     return max(1, math.ceil(trials / (2 * slots)))
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-from pipeline.engine.cohorts import Backlog, Cohort, Shape, by_shape, packed, shape_key
+from pipeline.engine.cohorts import Arriving, Backlog, Cohort, Shape, by_shape, packed, shape_key
 from pipeline.engine.control_subjects import subject_id
 from pipeline.engine.cost import predicted_seconds
 from pipeline.engine.embedders import fitted
@@ -145,15 +145,53 @@ class Bench(NamedTuple):
         everyone = [*planned, *(t for t in trials if t.id not in known)]
         found = choices(everyone, self.contexts, self.study.resources, worker, target)
         pace = Pace(found, self._training_seconds)
-        predicted = {shape: pace.predict(shape, alike[0]) for shape, alike in by_shape(trials).items()}
+        for shape, alike in by_shape(trials).items():
+            pace.predict(shape, alike[0])
         begun, rest = under_way(target, trials)
         fresh = packed(rest, lambda shape: choice_of(found[shape]), worker.slots, pace)
-        backlog = Backlog(itertools.chain(begun, fresh))
+        yield from self._stored(Backlog(itertools.chain(begun, fresh)), pace, worker, target)
+        if {trial.id for trial in everyone} <= target.done():
+            _drop_checkpoints(target)
+
+    def train_as_asked(
+        self,
+        due: Callable[[], Sequence[TrialConfig]],
+        expected: Sequence[TrialConfig],
+        worker: Engine,
+        target: Run,
+    ) -> Iterator[list[Finished]]:
+        """The same of trials that become known by and by, until none is under way and none due.
+
+        due: called after each yield; what to train now. expected: trials of the shapes that will be most, and
+        as many: a back end is measured where that pays for all of them.
+        """
+        found = choices(expected, self.contexts, self.study.resources, worker, target)
+        pace = Pace(found, self._training_seconds)
+        resumed = False
+
+        def pack(trials: Sequence[TrialConfig]) -> Iterator[Cohort]:
+            nonlocal resumed
+            unknown = [trial for trial in trials if shape_key(trial) not in found]
+            found.update(choices(unknown, self.contexts, self.study.resources, worker, target))
+            for shape, alike in by_shape(trials).items():
+                pace.predict(shape, alike[0])
+            begun: list[Cohort] = []
+            if not resumed:
+                begun, trials = under_way(target, trials)
+                resumed = True
+            fresh = packed(trials, lambda shape: choice_of(found[shape]), worker.slots, pace)
+            return itertools.chain(begun, fresh)
+
+        yield from self._stored(Backlog(Arriving(due, pack)), pace, worker, target)
+        _drop_checkpoints(target)
+
+    def _stored(self, backlog: Backlog, pace: Pace, worker: Engine, target: Run) -> Iterator[list[Finished]]:
+        """Carry out a backlog; yields what is in the store by then."""
         with stoppable() as stop:
             for finished, kept in self._carried_out(backlog, worker):
                 for end in finished:
                     row, shape = end.tables["trials"][0], shape_key(end.trial)
-                    row["predicted_seconds"] = predicted[shape]
+                    row["predicted_seconds"] = pace.predict(shape, end.trial)
                     pace.learn(shape, row.get("device_seconds"))
                 _save(target, finished)
                 for key in kept:
@@ -162,9 +200,6 @@ class Bench(NamedTuple):
                     yield finished
         if stop.asked:
             raise KeyboardInterrupt
-        if {trial.id for trial in everyone} <= target.done():
-            for key in target.checkpoints():  # of cohorts and trials that were lost
-                target.drop_checkpoint(key)
 
     def _training_seconds(self, trial: TrialConfig) -> float:
         """What training trials of this one's shape is predicted to take."""
@@ -311,6 +346,12 @@ def _weights(target: Run, trial: TrialConfig) -> bytes:
         return target.players(trial.id)
     except FileNotFoundError as error:
         raise InputError(f"{error}: without its weights a trial cannot be measured again") from None
+
+
+def _drop_checkpoints(target: Run) -> None:
+    """Those of cohorts and trials that were lost: nobody is training any more."""
+    for key in target.checkpoints():
+        target.drop_checkpoint(key)
 
 
 def _save(target: Run, finished: list[Finished]) -> None:

@@ -218,6 +218,20 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("kl_uniform", _real),  # the same of all samples
     ),
     "samples": _table(*_source, ("index", _count), *_image_shape, ("image", pa.binary())),
+    # What a search proposed, one row a suggestion, whose trial_id is its own. JSON: settings and means.
+    "suggestions": _table(
+        ("search", _text),  # what Optuna calls it
+        ("number", _count),
+        ("state", _text),  # complete, pruned, fail, running
+        ("group", _text),  # of `search.each`
+        ("settings", _text),
+        ("values", _text),  # by objective; of one that was ended early the first alone, of a failed one none
+        ("constraints", _text),  # by metric, by how much it is broken: zero or less where it is kept
+        ("feasible", pa.bool_()),
+        ("means_by_seeds", _text),  # of the first objective over 1, 2, ... seeds, where it was compared
+        ("asked_at", _time),
+        ("told_at", _time),
+    ),
 }
 
 # What tells a table's rows apart. The same trial measured twice under the same rule gives the same row twice.
@@ -237,4 +251,5 @@ KEYS: dict[str, list[str]] = {
     "quality": [*_subject, "samples"],
     "modes": ["trial_id", "source", "data_fingerprint", "samples"],
     "samples": [*_subject, "index"],
+    "suggestions": ["search", "number"],
 }

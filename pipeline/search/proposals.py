@@ -1,0 +1,151 @@
+"""Optuna's part: storages, samplers, pruners, and settings proposed one key after the other."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import optuna
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.samplers import BaseSampler, CmaEsSampler, NSGAIISampler, QMCSampler, RandomSampler, TPESampler
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+
+from pipeline.errors import InputError
+from pipeline.search_options import (
+    Categories,
+    CmaEs,
+    FloatRange,
+    Hyperband,
+    IntRange,
+    Median,
+    NsgaII,
+    PrunerOptions,
+    Qmc,
+    SamplerOptions,
+    SearchOptions,
+    SuccessiveHalving,
+    Tpe,
+)
+from pipeline.seeds import stream
+
+Settings = dict[str, Any]
+
+
+def journal(path: str) -> BaseStorage:
+    """Optuna's part of a search in a file."""
+    return JournalStorage(JournalFileBackend(path))
+
+
+def database(url: str) -> BaseStorage:
+    """Optuna's part of a search in a database. Raises InputError."""
+    try:
+        return RDBStorage(url)
+    except Exception as error:  # SQLAlchemy's, the driver's, or that of a missing package
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"--storage {_without_password(url)}: cannot be opened: {reason}") from None
+
+
+def ask(tuner: optuna.Study, options: SearchOptions, again: int | None = None) -> optuna.Trial:
+    """A suggestion with all its settings; `again`: the id of one that a killed driver had asked for.
+
+    The sampler is made anew for every suggestion and key, seeded by both: so what is proposed depends on what
+    was told until then and not on how often the driver died.
+    """
+    trials = tuner.get_trials(deepcopy=False)
+    number = len(trials) if again is None else next(t.number for t in trials if t._trial_id == again)
+    tuner.sampler = sampler(options.sampler, number)
+    trial = tuner.ask() if again is None else optuna.Trial(tuner, again)
+    settings: Settings = {}
+    for key, choice in options.space.items():
+        if all(settings.get(other) in values for other, values in choice.when.items()):
+            tuner.sampler = sampler(options.sampler, number, key)
+            settings[key] = _proposed(trial, key, choice)
+    return trial
+
+
+def _proposed(trial: optuna.Trial, key: str, choice: FloatRange | IntRange | Categories) -> Any:
+    if isinstance(choice, Categories):
+        return trial.suggest_categorical(key, choice.values)
+    if isinstance(choice, IntRange):
+        return trial.suggest_int(key, choice.low, choice.high, step=choice.step, log=choice.log)
+    return trial.suggest_float(key, choice.low, choice.high, step=choice.step, log=choice.log)
+
+
+def sampler(options: SamplerOptions, number: int, key: str = "") -> BaseSampler:
+    """The sampler that proposes the suggestion of this number: all keys together, or one by itself."""
+    seed = int(stream(f"{options.seed}/{number}", f"search/{key}").integers(2**32))
+    with warnings.catch_warnings():
+        # Of arguments that may change: that is why all of them are written out.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        if isinstance(options, Tpe):
+            return TPESampler(
+                seed=seed,
+                n_startup_trials=options.startup_trials,
+                n_ei_candidates=options.candidates,
+                multivariate=options.multivariate,
+                group=options.group,
+                constant_liar=options.constant_liar,
+                warn_independent_sampling=False,
+            )
+        if isinstance(options, CmaEs):
+            return CmaEsSampler(
+                seed=seed,
+                n_startup_trials=options.startup_trials,
+                sigma0=options.sigma,
+                popsize=options.population,
+                with_margin=options.margin,
+                independent_sampler=RandomSampler(seed=seed),
+                warn_independent_sampling=False,
+            )
+        if isinstance(options, NsgaII):
+            return NSGAIISampler(
+                seed=seed,
+                population_size=options.population,
+                mutation_prob=options.mutation,
+                crossover_prob=options.crossover,
+                swapping_prob=options.swapping,
+            )
+        if isinstance(options, Qmc):
+            return QMCSampler(
+                seed=options.seed,  # of the whole sequence; the number's place in it is in the storage
+                qmc_type=options.sequence,
+                scramble=options.scramble,
+                independent_sampler=RandomSampler(seed=seed),
+                warn_asynchronous_seeding=False,
+                warn_independent_sampling=False,
+            )
+        return RandomSampler(seed=seed)
+
+
+def pruner(options: PrunerOptions, seeds: int) -> BasePruner:
+    """The pruner, whose steps are numbers of seeds."""
+    if isinstance(options, Median):
+        return MedianPruner(
+            n_startup_trials=options.startup_trials,
+            n_warmup_steps=options.warmup_seeds,
+            interval_steps=1,
+            n_min_trials=1,
+        )
+    if isinstance(options, SuccessiveHalving):
+        return SuccessiveHalvingPruner(
+            min_resource=options.min_seeds,
+            reduction_factor=options.factor,
+            min_early_stopping_rate=0,
+            bootstrap_count=0,
+        )
+    if isinstance(options, Hyperband):
+        return HyperbandPruner(
+            min_resource=options.min_seeds,
+            max_resource=seeds,
+            reduction_factor=options.factor,
+            bootstrap_count=0,
+        )
+    return NopPruner()
+
+
+def _without_password(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    login, at, where = rest.rpartition("@")
+    return f"{scheme}://{login.partition(':')[0]}{at}{where}"

@@ -1,0 +1,169 @@
+"""A search from beginning to end: ask, train, tell, and write what was found into the run."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import optuna
+
+from pipeline.engine.engines import Engine
+from pipeline.engine.execute import Bench, prepare, started
+from pipeline.errors import InputError
+from pipeline.search.findings import Suggestion, best_of, best_study, suggestion_rows, suggestions
+from pipeline.search.hunt import Hunt
+from pipeline.search.proposals import Settings, database, journal, pruner, sampler
+from pipeline.search.scores import Tables
+from pipeline.store.run import Run
+from pipeline.study import Study
+from pipeline.trial import TrialConfig, content_hash
+
+JOURNAL, BEST = "optuna.journal", "best.yaml"
+# The tables that a suggestion's worth is read from.
+READ = ("trials", "quality", "modes", "curves")
+
+
+class Search(NamedTuple):
+    """What a search found. best_study: path of a study at the best settings, on fresh seeds."""
+
+    suggestions: list[Suggestion]
+    best_study: str
+
+
+def search(
+    study: Study,
+    runs: str | Path = "runs",
+    *,
+    trials: int | None = None,
+    engine: str = "ray",
+    address: str | None = None,
+    data_root: Path | None = None,
+    storage: str | None = None,
+    resume: bool = False,
+) -> Search:
+    """Carry out or go on with a search in `runs/<study name>-search`, until `trials` suggestions have ended
+    in every group of `search.each`.
+
+    storage: the URL of a database that Optuna keeps its part in; by default a journal in the run. resume:
+    there must be something to go on with. Raises InputError if the study has no search, or if no suggestion
+    of a group succeeded.
+    """
+    options = study.search
+    if options is None:
+        raise InputError(f"study {study.study!r}: has no search: block")
+    searched = study.model_copy(update={"study": f"{study.study}-search"})
+    target = Run(f"{str(runs).rstrip('/')}/{searched.study}")
+    if not target.files.local and storage is None:
+        raise InputError(f"--runs {runs}: a journal needs a local disk; name a database with --storage")
+    if resume:
+        _ = target.study  # raises where there is none
+    bench = prepare(
+        searched, [study.resolve(s) for s in [*study.groups(), *study.corners()]],
+        engine, address, data_root, target,
+    )  # fmt: skip
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    remote = database(storage) if storage else None
+    with started(engine, searched.resources, address) as worker, target.writing():
+        target.save_study(searched)
+        bench.save_controls(target)
+        kept = remote or journal(f"{target.files.path}/{JOURNAL}")
+        groups, tuners = study.groups(), []
+        for group in groups:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                tuners.append(
+                    optuna.create_study(
+                        study_name=study_name(study, group),
+                        storage=kept,
+                        sampler=sampler(options.sampler, 0),
+                        pruner=pruner(options.pruner, options.seeds),
+                        directions=[objective.towards for objective in options.objective],
+                        load_if_exists=True,
+                    )
+                )
+        try:
+            _carry_out(study, groups, tuners, trials or options.trials, bench, worker, target)
+        finally:
+            rows = [
+                row
+                for group, tuner in zip(groups, tuners, strict=True)
+                for row in suggestion_rows(study, group, tuner)
+            ]
+            target.save_measurement("suggestions", {"suggestions": rows})
+    found = [suggestions(study, group, tuner) for group, tuner in zip(groups, tuners, strict=True)]
+    best = [best_of(options, group) for group in found]
+    if None in best:
+        within = " within the constraints" if options.constraints else ""
+        raise InputError(f"{target.root}: no suggestion succeeded{within}; `birthday status` says why")
+    settings = [{**group, **one.settings} for group, one in zip(groups, best, strict=True) if one]
+    target.files.replace(BEST, best_study(study, settings).yaml().encode())
+    return Search([one for group in found for one in group], f"{target.root}/{BEST}")
+
+
+def study_name(study: Study, group: Settings) -> str:
+    """What Optuna calls the search of a group. Another space, objective or anything else that changes what a
+    suggestion is worth has another name.
+    """
+    assert study.search is not None
+    search = study.search.model_dump(mode="json", exclude={"trials", "fresh_seeds", "parallel", "ordered"})
+    what = content_hash([study.base.model_dump(mode="json"), study.measure_id(), search, group])
+    return " ".join([f"{study.study}-search", *(f"{k}={v}" for k, v in group.items()), what[:8]])
+
+
+def _carry_out(
+    study: Study,
+    groups: Sequence[Settings],
+    tuners: Sequence[optuna.Study],
+    wanted: int,
+    bench: Bench,
+    worker: Engine,
+    target: Run,
+) -> None:
+    options = study.search
+    assert options is not None
+    embedding = study.measure.embedding_names()[0]
+
+    def hunt(group: Settings, tuner: optuna.Study) -> Hunt:
+        return Hunt(tuner, options, lambda s: study.resolve({**group, **s}), embedding, wanted)
+
+    hunts = [hunt(group, tuner) for group, tuner in zip(groups, tuners, strict=True)]
+    done, flying = target.done(), set[str]()
+
+    def take(trial: TrialConfig, tables: Tables) -> None:
+        for one in hunts:
+            one.take(trial, tables)
+
+    def due() -> list[TrialConfig]:
+        parallel = options.parallel or -(-worker.slots() // len(hunts))
+        while True:
+            waited = {trial.id: trial for one in hunts for trial in one.advance(parallel)}
+            stored = waited.keys() & done
+            if not stored:
+                break
+            for trial_id, tables in _stored(target, stored):
+                take(waited[trial_id], tables)
+        fresh = [trial for trial in waited.values() if trial.id not in flying]
+        flying.update(trial.id for trial in fresh)
+        return fresh
+
+    count = wanted * options.seeds
+    expected = [t for group in groups for t in study.resolve(group).with_seeds(range(count)).values()]
+    for finished in bench.train_as_asked(due, expected, worker, target):
+        for end in finished:
+            done.add(end.trial_id)
+            take(end.trial, end.tables)
+    due()  # tells the last
+
+
+def _stored(target: Run, trials: set[str]) -> list[tuple[str, Tables]]:
+    """The rows of trials that are in the store."""
+    return [
+        (
+            trial["trial_id"],
+            {name: [r for r in rows if r["trial_id"] == trial["trial_id"]] for name, rows in tables.items()},
+        )
+        for tables in target.rows(trials, READ)
+        for trial in tables["trials"]
+    ]

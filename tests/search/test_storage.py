@@ -1,0 +1,52 @@
+"""Optuna's part of a search in a real PostgreSQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import optuna
+import pytest
+
+from pipeline import InputError
+from pipeline.search import hunt, search
+from tests.postgres import Server, postgresql
+from tests.search.test_searching import tuned
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with postgresql() as server:
+        yield server
+
+
+def test_a_search_in_postgresql_proposes_what_one_in_a_journal_does(
+    server: Server, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed on the way, and gone on with."""
+    journal = search(tuned(), runs / "journal", engine="inline")
+    url, real, calls = server.url("search"), hunt.means, []
+
+    def die(*arguments: object) -> object:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hunt, "means", die)
+        with pytest.raises(KeyboardInterrupt):
+            search(tuned(), runs, engine="inline", storage=url)
+    found = search(tuned(), runs, engine="inline", storage=url, resume=True)
+    assert found.suggestions == journal.suggestions
+    (name,) = optuna.get_all_study_names(url)
+    assert len(optuna.load_study(study_name=name, storage=url).trials) == 4
+    assert not list(runs.glob("*/optuna.journal"))
+
+
+def test_a_database_that_is_not_there_is_one_line(runs: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"--storage postgresql\+psycopg://me@127\.0\.0\.1:1/x: cannot be opened"
+    ):
+        search(tuned(), runs, engine="inline", storage="postgresql+psycopg://me:secret@127.0.0.1:1/x")
+    assert not (runs / "tiny-search" / "study.yaml").exists()

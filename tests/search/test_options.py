@@ -85,7 +85,7 @@ def test_groups_are_the_combinations_that_are_varied() -> None:
     zipped = study(
         TINY,
         SEARCH % "",
-        "vary={zip: [{discriminator.width: [2, 4, 4], train_samples: [50, 100, 100]}], generator.width: [2, 4], seed: {count: 2}}",
+        "vary={zip: [{discriminator.width: [2, 4, 4], train_samples: [50, 100, 100], generator.width: [2, 2, 4]}], seed: {count: 2}}",
         "search.each=[train_samples, discriminator.width]",
     )
     assert zipped.groups() == [

@@ -126,6 +126,8 @@ def read(run: Run) -> Results:
     """Read a run's tables. Raises InputError for a damaged run."""
     study = run.study
     tables = {name: _sorted(run.table(name)) for name in SCHEMAS}
+    if tables["suggestions"].empty:  # of a study that nothing was searched for: no table that is missing
+        del tables["suggestions"]
     planned = [trial.id for trial in study.trials()]
     stored = set(tables["trials"]["trial_id"])
     facts = _configured(study, tables["trials"], planned)

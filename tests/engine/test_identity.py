@@ -10,7 +10,7 @@ from pandas.testing import assert_frame_equal
 
 from pipeline import load_run, run
 from pipeline.datasets import load
-from tests.engine.tools import TINY, assert_same, numbers, study
+from tests.engine.tools import EMPTY, TINY, assert_same, numbers, study
 
 OTHERS = ["vary.discriminator.width=[8, 4, 2]", "vary.seed=[1, 0]"]
 
@@ -24,7 +24,7 @@ def test_another_order_and_other_trials_change_no_trial(reference: Path, runs: P
     other = run(study(TINY, *OTHERS), runs, engine="inline", mirror=False)
     ids = {t.id for t in study(TINY).trials()}
     for name, frame in numbers(other.root).items():
-        if name in ("labels", "modes"):  # empty, see `assert_same`
+        if name in EMPTY:
             continue
         expected = numbers(reference)[name]
         mine = frame[frame["trial_id"].isin(set(expected["trial_id"]))].reset_index(drop=True)

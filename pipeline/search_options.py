@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.options import Count, Options, Positive
@@ -191,6 +191,16 @@ class SearchObjective(_OfMetric):
         return self.direction or ("minimize" if self.metric in LESS_IS_BETTER else "maximize")
 
 
+Objectives = Annotated[
+    list[SearchObjective],
+    Field(min_length=1, max_length=3),
+    BeforeValidator(
+        lambda given: [given] if isinstance(given, dict) else given,
+        json_schema_input_type=SearchObjective | list[SearchObjective],
+    ),
+]
+
+
 class Constraint(_OfMetric):
     """What a suggestion must keep to be feasible: exactly one of two bounds, itself allowed."""
 
@@ -229,19 +239,12 @@ class SearchOptions(Options):
     trials: Count = 20
     seeds: Count = 1
     fresh_seeds: Count = 3
-    objective: Annotated[list[SearchObjective], Field(min_length=1, max_length=3)] = [SearchObjective()]
+    objective: Objectives = [SearchObjective()]
     constraints: list[Constraint] = []
     sampler: SamplerOptions = Tpe(name="tpe")
     pruner: PrunerOptions = NoPruner(name="none")
     parallel: Count | None = None
     ordered: bool = False
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_objective(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("objective"), dict):
-            return {**data, "objective": [data["objective"]]}
-        return data
 
     @model_validator(mode="after")
     def _fits_together(self) -> SearchOptions:

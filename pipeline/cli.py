@@ -463,6 +463,7 @@ def search(
     With `search.each` every one of its values has a search of its own, and that study is then run.
     """
     from pipeline.engine.execute import run as execute
+    from pipeline.progress import for_terminal
     from pipeline.search import search as find
 
     study = _load(study_file, overrides, quick)
@@ -475,6 +476,7 @@ def search(
         data_root=data_root,
         storage=storage,
         resume=resume,
+        progress=for_terminal(),
     )
     assert study.search is not None
     rows = []
@@ -488,7 +490,15 @@ def search(
         print(f"next:   birthday run {found.best_study} --runs {runs}")
         return
     best = Study.load(found.best_study)
-    target = execute(best, runs, engine=engine, address=address, data_root=data_root, mirror=False)
+    target = execute(
+        best,
+        runs,
+        engine=engine,
+        address=address,
+        data_root=data_root,
+        mirror=False,
+        progress=for_terminal(),
+    )
     print(f"tables: {target.root}")
     print(f"next:   birthday report {target.root}")
 

@@ -12,6 +12,7 @@ import optuna
 from pipeline.engine.engines import Engine
 from pipeline.engine.execute import Bench, prepare, started
 from pipeline.errors import InputError
+from pipeline.progress import Progress, Silent
 from pipeline.search.findings import Suggestion, best_of, best_study, suggestion_rows, suggestions
 from pipeline.search.hunt import Hunt
 from pipeline.search.proposals import Settings, database, journal, pruner, sampler
@@ -42,6 +43,7 @@ def search(
     data_root: Path | None = None,
     storage: str | None = None,
     resume: bool = False,
+    progress: Progress | None = None,
 ) -> Search:
     """Carry out or go on with a search in `runs/<study name>-search`, until `trials` suggestions have ended
     in every group of `search.each`.
@@ -83,9 +85,13 @@ def search(
                         load_if_exists=True,
                     )
                 )
+        wanted, watch = trials or options.trials, progress or Silent()
+        # At most: of suggestions that are ended early fewer seeds are trained.
+        watch.start(searched.study, len(groups) * wanted * options.seeds, len(target.done()))
         try:
-            _carry_out(study, groups, tuners, trials or options.trials, bench, worker, target)
+            _carry_out(study, groups, tuners, wanted, bench, worker, target, watch)
         finally:
+            watch.finish()
             rows = [
                 row
                 for group, tuner in zip(groups, tuners, strict=True)
@@ -120,6 +126,7 @@ def _carry_out(
     bench: Bench,
     worker: Engine,
     target: Run,
+    watch: Progress,
 ) -> None:
     options = study.search
     assert options is not None
@@ -151,6 +158,7 @@ def _carry_out(
     count = wanted * options.seeds
     expected = [t for group in groups for t in study.resolve(group).with_seeds(range(count)).values()]
     for finished in bench.train_as_asked(due, expected, worker, target):
+        watch.advance(finished)
         for end in finished:
             done.add(end.trial_id)
             take(end.trial, end.tables)

@@ -256,6 +256,8 @@ def test_the_command(birthday: Command, runs: Path, tmp_path: Path) -> None:
     )
     assert (said.code, said.err) == (0, "")
     lines = said.out.splitlines()
+    assert lines[0] == "tiny-search: 2 trials, 0 done already"
+    lines = lines[next(k for k, line in enumerate(lines) if line.startswith("suggestion")) :]
     assert lines[0].split() == ["suggestion", "state", "kid", "settings"]
     assert [line.split()[:2] for line in lines[1:3]] == [["0", "complete"], ["1", "complete"]]
     assert lines[3] == f"best:   {runs}/tiny-search/best.yaml"

@@ -29,7 +29,7 @@ class Suggestion(NamedTuple):
     feasible: bool
 
 
-def suggestions(study: Study, group: Settings, tuner: optuna.Study) -> list[Suggestion]:
+def suggestions(group: Settings, tuner: optuna.Study) -> list[Suggestion]:
     """All suggestions of a group's search, by number."""
     return [
         Suggestion(
@@ -55,7 +55,7 @@ def suggestion_rows(study: Study, group: Settings, tuner: optuna.Study) -> Itera
     """Rows of table `suggestions`."""
     assert study.search is not None
     metrics = [objective.metric for objective in study.search.objective]
-    for one, trial in zip(suggestions(study, group, tuner), tuner.get_trials(deepcopy=False), strict=True):
+    for one, trial in zip(suggestions(group, tuner), tuner.get_trials(deepcopy=False), strict=True):
         steps = trial.intermediate_values
         yield {
             "trial_id": content_hash([tuner.study_name, one.number]),

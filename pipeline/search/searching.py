@@ -98,7 +98,7 @@ def search(
                 for row in suggestion_rows(study, group, tuner)
             ]
             target.save_measurement("suggestions", {"suggestions": rows})
-    found = [suggestions(study, group, tuner) for group, tuner in zip(groups, tuners, strict=True)]
+    found = [suggestions(group, tuner) for group, tuner in zip(groups, tuners, strict=True)]
     best = [best_of(options, group) for group in found]
     if None in best:
         within = " within the constraints" if options.constraints else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import signal
 import sys
 import time
@@ -165,8 +164,11 @@ def run(
         progress=for_terminal(),
     )
     print(f"tables: {finished.root}")
-    if mlflow and finished.files.local and not os.environ.get("MLFLOW_TRACKING_URI"):
-        print(f"mlflow: mlflow ui --backend-store-uri sqlite:///{Path(runs).absolute()}/mlflow.db")
+    if mlflow:
+        from pipeline.tracking import place
+
+        with contextlib.suppress(InputError):  # an object store without a server: said meanwhile
+            print(f"mlflow: {place(finished).look}")
     print(f"next:   birthday report {finished.root}")
 
 
@@ -326,6 +328,29 @@ def report(
     import reports
 
     print(reports.build(run_path, target) / "index.html")
+
+
+@app.command(name="mirror")
+def mirror_command(
+    run_path: RunPath,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="URI",
+            help="A server or database [default: MLFLOW_TRACKING_URI, else mlflow.db beside the run].",
+        ),
+    ] = None,
+) -> None:
+    """Bring MLflow up to date with a run, from its tables alone: trials, curves, samples, and its report."""
+    import reports
+    from pipeline.store.run import load_run
+    from pipeline.tracking import mirror, place
+
+    found_run = load_run(run_path)
+    where = place(found_run, to)
+    mirror(found_run, where, lambda: {"report/index.html": reports.page(found_run)})
+    print(f"mlflow: {where.look}")
 
 
 @app.command()

@@ -133,6 +133,14 @@ class TrialConfig(Options):
         """Dotted key -> value for every field, defaults included: the trial's resolved axes."""
         return flatten(self.model_dump(mode="json"))
 
+    def at(self, axis: str) -> Any:
+        """The value on an axis; a whole group of options, as in `system: [gan, …]`, by its label."""
+        flat = self.flat()
+        if axis in flat:
+            return flat[axis]
+        group = getattr(self, axis, None)
+        return label(group) if isinstance(group, Options) else None
+
 
 def label(options: Options) -> str:
     """An option group by its name and the plain options that are not at their default."""

@@ -2,6 +2,6 @@
 a network.
 """
 
-from reports.render import build
+from reports.render import build, page
 
-__all__ = ["build"]
+__all__ = ["build", "page"]

@@ -51,6 +51,11 @@ def build(run_path: str, out: str | None = None) -> Path:
     return target
 
 
+def page(run: Run) -> bytes:
+    """The HTML page of a run's report, which needs no other file."""
+    return render(read(run))["index.html"]
+
+
 def render(results: Results) -> dict[str, bytes]:
     """Every file of the report by its path inside the report's folder."""
     study = results.study
@@ -104,11 +109,11 @@ def render(results: Results) -> dict[str, bytes]:
         "trim_blocks": True,
         "lstrip_blocks": True,
     }
-    page = jinja2.Environment(autoescape=True, keep_trailing_newline=True, **options)  # type: ignore[arg-type]
-    page.filters["image"] = lambda path: Markup(
+    html = jinja2.Environment(autoescape=True, keep_trailing_newline=True, **options)  # type: ignore[arg-type]
+    html.filters["image"] = lambda path: Markup(
         "data:image/png;base64," + base64.b64encode(files[path]).decode()
     )
-    files["index.html"] = page.get_template("report.html.j2").render(context).encode()
+    files["index.html"] = html.get_template("report.html.j2").render(context).encode()
     text = jinja2.Environment(keep_trailing_newline=True, **options)  # type: ignore[arg-type]
     text.filters["cell"] = words.markdown_cell
     files["report.md"] = text.get_template("report.md.j2").render(context).encode()

@@ -10,11 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.options import Options
 from pipeline.store.run import Run
 from pipeline.store.schemas import SCHEMAS
 from pipeline.study import Study
-from pipeline.trial import TrialConfig, label
+from pipeline.trial import TrialConfig
 from reports.protocols import TRIALS, Protocol, primary, select, under
 
 # The order in which a table's rows are shown: the store's own order follows file names, which are hashes.
@@ -158,18 +157,9 @@ def _configured(study: Study, stored: pd.DataFrame, planned: list[str]) -> pd.Da
     configs = [TrialConfig.model_validate_json(text) for text in trials["config"]]
     columns: dict[str, Any] = {"trial_id": trials["trial_id"]}
     columns |= {"variant": pd.Series([config.variant for config in configs], dtype=object)}
-    columns |= {axis: pd.Series([_value(c, axis) for c in configs], dtype=object) for axis in axes}
+    columns |= {axis: pd.Series([config.at(axis) for config in configs], dtype=object) for axis in axes}
     columns |= {name: trials[name] for name in FACTS}
     return pd.DataFrame(columns)
-
-
-def _value(config: TrialConfig, axis: str) -> Any:
-    """A trial's value on an axis; a whole group of options, as in `system: [gan, …]`, by its label."""
-    flat = config.flat()
-    if axis in flat:
-        return flat[axis]
-    group = getattr(config, axis, None)
-    return label(group) if isinstance(group, Options) else None
 
 
 def _with_measurement(

@@ -37,7 +37,7 @@ from pipeline.errors import InputError
 from pipeline.progress import Progress, Silent
 from pipeline.store.run import Run
 from pipeline.study import ResourceOptions, Study
-from pipeline.tracking import Mirror
+from pipeline.tracking import Companion
 from pipeline.training import exact_float32
 from pipeline.trial import TrialConfig, content_hash
 
@@ -62,22 +62,26 @@ def run(
     trials = study.trials()
     target = Run(f"{str(runs).rstrip('/')}/{study.study}")
     watch = progress or Silent()
-    if nothing_left(study, trials, target):
-        watch.start(study.study, len(trials), len(trials))
-        with target.writing(), mirroring(target, runs, mirror):
-            watch.finish()
-        return target
-    bench = prepare(study, trials, engine, address, data_root, target)
-    # The engine first: a study that cannot start leaves nothing behind.
-    with started(engine, study.resources, address, any(bench.left(target))) as worker, target.writing():
-        missing, again = bench.left(target)  # anew, since another driver may have been at work until now
-        bench.save_controls(target)  # first: who finds this study finds its controls
-        target.save_study(study)
-        with mirroring(target, runs, mirror) as tell:
+    with Companion(target) if mirror else contextlib.nullcontext() as companion:
+        if nothing_left(study, trials, target):
+            watch.start(study.study, len(trials), len(trials))
+            with target.writing():  # sweeps away what a killed driver left
+                watch.finish()
+            if companion:
+                companion.start()
+            return target
+        bench = prepare(study, trials, engine, address, data_root, target)
+        # The engine first: a study that cannot start leaves nothing behind.
+        wanted = any(bench.left(target))
+        with started(engine, study.resources, address, wanted) as worker, target.writing():
+            missing, again = bench.left(target)  # anew, since another driver may have been at work until now
+            bench.save_controls(target)  # first: who finds this study finds its controls
+            target.save_study(study)
+            if companion:
+                companion.start()
             watch.start(study.study, len(trials), len(trials) - len(missing))
             try:
                 for finished in bench.train(missing[:limit], worker, target):
-                    tell(finished)
                     watch.advance(finished)
                 bench.measure(again, worker, target)
             finally:
@@ -380,23 +384,3 @@ def started(
         yield engine
     finally:
         engine.close()
-
-
-@contextlib.contextmanager
-def mirroring(target: Run, runs: str | Path, wanted: bool) -> Iterator[Callable[[list[Finished]], None]]:
-    """A function that mirrors finished trials to MLflow; first what an earlier driver left unmirrored."""
-    if not wanted:
-        yield lambda finished: None
-        return
-    mirror = Mirror(str(runs), os.environ.get("MLFLOW_TRACKING_URI"))
-    mirror.catch_up(target)
-    study = target.study
-
-    def tell(finished: list[Finished]) -> None:
-        for end in finished:
-            mirror.add(study, target.root, end.tables["trials"], end.tables)
-
-    try:
-        yield tell
-    finally:
-        mirror.finish()

@@ -135,14 +135,17 @@ class Held:
         self._files.replace(_name(self.lease.generation), _encode(self.lease))
 
 
-def acquire(root: str) -> Held:
-    """Hold the run at `root` for writing. Raises InputError naming the holder if another does."""
+def acquire(root: str, doing: str = "writing this run") -> Held:
+    """Hold the run at `root` for writing. Raises InputError naming the holder if another does.
+
+    doing: what for, in words.
+    """
     files = Files(root)
     while True:
         found = current(files)
         if found is not None and found.held():
             raise InputError(
-                f"{root}: another process is writing this run: {found.who()}; wait for it or stop it "
+                f"{root}: another process is {doing}: {found.who()}; wait for it or stop it "
                 f"(without a further sign of life its lease ends in {found.ends - time.time():.0f} s)"
             )
         mine = _own(found.generation + 1 if found is not None else 1)

@@ -142,6 +142,15 @@ class Run:
             self.files.patience, self.files.fence = READING, lambda: None
             held.release()
 
+    @contextlib.contextmanager
+    def mirroring(self) -> Iterator[None]:
+        """Be the only one who mirrors the run; raises InputError if another does. Its writer may go on."""
+        held = acquire(f"{self.root}/mirror", "mirroring this run")
+        try:
+            yield
+        finally:
+            held.release()
+
     def save(
         self,
         trials: Sequence[str],

@@ -225,6 +225,6 @@ def test_birthday_submit_end_to_end(
     said = birthday(*words)
     assert said.code == 0, said
     assert f"next:   birthday report {s3}/tiny" in said.out
-    assert "MLFLOW_TRACKING_URI is not set: an object store cannot hold mlflow.db" in said.out
+    assert "an object store cannot hold mlflow.db; set MLFLOW_TRACKING_URI" in said.out
     status = birthday("status", f"{s3}/tiny")
     assert "tiny: 2 of 3 trials done, 1 missing" in status.out, status

@@ -158,15 +158,15 @@ def test_a_worker_killed_in_the_middle_of_a_trial_changes_no_number(runs: Path) 
     assert_same(found.root, undisturbed.root, "attempts")
 
 
-def test_a_broken_mirror_is_one_warning(runs: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broken_mirror_stops_nothing(runs: Path, caplog: pytest.LogCaptureFixture) -> None:
     (runs / "mlflow.db").mkdir(parents=True)
     one = ["vary.discriminator.width=[4]"]
     found = run(study(TINY, *one), runs, engine="inline")
     assert set(found.table("trials")["status"]) == {"completed"}
-    warnings = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
-    assert len(warnings) == 1
-    assert "MLflow mirror stopped, the study goes on" in warnings[0]
-    assert "\n" not in warnings[0]
+    *first, last = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert last.startswith("MLflow mirror: not all is there: MLflow: sqlite:///")
+    assert len(first) < 2  # an earlier one only if it failed while the study was under way
+    assert "\n" not in last
 
 
 def test_the_mirror_changes_no_table(reference: Path, runs: Path) -> None:

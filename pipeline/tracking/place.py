@@ -1,0 +1,52 @@
+"""Where a run is mirrored to: a tracking server, or files beside the run."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from urllib.parse import urlsplit, urlunsplit
+
+from pipeline.errors import InputError
+from pipeline.store.files import Files
+from pipeline.store.run import Run
+
+
+@dataclass(frozen=True)
+class Place:
+    """An MLflow store. artifacts: the folder of new experiments; None: the server's own choice."""
+
+    uri: str
+    artifacts: str | None
+
+    @property
+    def shown(self) -> str:
+        """The URI without a password."""
+        parts = urlsplit(self.uri)
+        login, at, where = parts.netloc.rpartition("@")
+        return urlunsplit(parts._replace(netloc=f"{login.partition(':')[0]}{at}{where}")) if at else self.uri
+
+    @property
+    def look(self) -> str:
+        """Where people look at it: an address, or a command that serves one."""
+        served = self.uri.startswith("http")
+        return self.shown if served else f"mlflow ui --backend-store-uri {self.shown}"
+
+    @property
+    def database(self) -> str | None:
+        """The absolute path of an SQLite file; None for anything else."""
+        path = self.uri.removeprefix("sqlite:///")
+        return None if path == self.uri else os.path.abspath(path)
+
+
+def place(run: Run, to: str | None = None) -> Place:
+    """`to`, else MLFLOW_TRACKING_URI, else `mlflow.db` and `mlartifacts/` beside a local run.
+
+    Raises InputError for a run in an object store, which cannot hold an SQLite file.
+    """
+    uri = to or os.environ.get("MLFLOW_TRACKING_URI")
+    if uri:
+        return Place(uri, None)
+    runs = Files(run.address.rpartition("/")[0])
+    if not runs.local:
+        raise InputError(f"{run.root}: an object store cannot hold mlflow.db; set MLFLOW_TRACKING_URI")
+    return Place(f"sqlite:///{runs.path}/mlflow.db", f"{runs.path}/mlartifacts")

@@ -219,9 +219,9 @@ def test_bad_places_are_one_line(runs: Path, run: Run) -> None:
     (runs / "mlflow.db").write_bytes(b"no database" * 100)
     with pytest.raises(InputError, match=r"^MLflow: sqlite:///.*mlflow.db: file is not a database$"):
         mirror(run, place(run), dict)
-    with pytest.raises(InputError, match="an object store cannot hold mlflow.db; set MLFLOW_TRACKING_URI"):
+    with pytest.raises(InputError, match="an object store cannot hold mlflow"):
         place(Run("memory://bucket/runs/one"))
     with_password = place(run, "postgresql+psycopg://me:secret@127.0.0.1:1/none")
-    with pytest.raises(InputError, match="127.0.0.1") as said:
+    with pytest.raises(InputError, match=r"127\.0\.0\.1") as said:
         mirror(run, with_password, dict)
     assert "secret" not in str(said.value)

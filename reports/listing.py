@@ -182,6 +182,20 @@ def provenance(results: Results, digest: str) -> Listing:
     return Listing(["what", "value"], rows)
 
 
+def in_mlflow(results: Results) -> tuple[str, str | None] | None:
+    """What the run is in MLflow, and its address where a server shows it; None if it was not mirrored."""
+    where = results.mlflow
+    if where is None:
+        return None
+    name = f"run {where['run_id']} of experiment {where['experiment']}"
+    if where["uri"].startswith(("http://", "https://")):
+        return (
+            name,
+            f"{where['uri'].rstrip('/')}/#/experiments/{where['experiment_id']}/runs/{where['run_id']}",
+        )
+    return name, None
+
+
 def _prediction(stored: pd.DataFrame) -> str:
     """Device seconds predicted before the trials, beside what the same trials took."""
     both = stored[["predicted_seconds", "device_seconds"]].dropna()

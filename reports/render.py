@@ -99,6 +99,7 @@ def render(results: Results) -> dict[str, bytes]:
         "agreement": {one.embedding: judged_support.agreement(one) for one in labelled},
         "labelled": labelled,
         "provenance": listing.provenance(results, csv_tables.digest(tables)),
+        "in_mlflow": listing.in_mlflow(results),
         "empty": [name for name, table in results.tables.items() if table.empty],
         "yaml": study.yaml(),
     }

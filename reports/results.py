@@ -58,7 +58,7 @@ class Results:
     same with the measurement under the primary protocol (null where there is none), `n2_real` and
     `ratio_to_real`, quality, `real_precision`, `gate` (the least precision that passes) and `passes_gate`.
     measured: by table, the rows under any of the study's protocols. others: one row for every other protocol
-    that the store holds, with its number of rows.
+    that the store holds, with its number of rows. mlflow: where the run was mirrored to.
     """
 
     study: Study
@@ -70,6 +70,7 @@ class Results:
     planned: int
     missing: list[str]
     strangers: int
+    mlflow: dict[str, str] | None
 
     @property
     def completed(self) -> pd.DataFrame:
@@ -141,6 +142,7 @@ def read(run: Run) -> Results:
         planned=len(planned),
         missing=[trial for trial in planned if trial not in stored],
         strangers=len(stored - set(planned)),
+        mlflow=run.mlflow(),
     )
 
 

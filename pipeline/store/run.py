@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-STUDY_FILE, SUFFIX = "study.yaml", ".safetensors"
+STUDY_FILE, MLFLOW_FILE, SUFFIX = "study.yaml", "mlflow.json", ".safetensors"
 log = logging.getLogger(__name__)
 
 
@@ -180,6 +181,28 @@ class Run:
         if self._writer is None:
             raise RuntimeError("rows are committed inside `with run.writing():`")
         return self._writer
+
+    # --- where it is shown ---------------------------------------------------------------------------------
+
+    def save_mlflow(self, where: Mapping[str, str]) -> None:
+        """Note where the run stands in MLflow: uri (without password), experiment, experiment_id, run_id."""
+        content = json.dumps(where, indent=1).encode() + b"\n"
+        if content != self._mlflow():
+            self.files.replace(MLFLOW_FILE, content)
+
+    def mlflow(self) -> dict[str, str] | None:
+        """Where the run was mirrored to last; None if nowhere."""
+        with contextlib.suppress(ValueError):  # damaged: to be noted anew, and nothing depends on it
+            found = json.loads(self._mlflow() or b"null")
+            if isinstance(found, dict) and {"uri", "experiment", "experiment_id", "run_id"} <= found.keys():
+                return {key: str(value) for key, value in found.items()}
+        return None
+
+    def _mlflow(self) -> bytes | None:
+        try:
+            return self.files.read(MLFLOW_FILE)
+        except FileNotFoundError:
+            return None
 
     # --- checkpoints: of trials under way, by whoever trains them ----------------------------------------
 

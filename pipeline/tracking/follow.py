@@ -55,7 +55,7 @@ def follow(run: Run, where: Place, watch: Watch, files: Callable[[], Mapping[str
                 watch.over(LOOK)
             except failures() as error:
                 ledger, failed = None, failed + 1
-                why = f"{where.shown}: {_reason(error)}"
+                why = f"{where.shown}: {where.without_password(_reason(error))}"
                 if last and failed >= ATTEMPTS:
                     raise InputError(f"MLflow: {why}") from None
                 if failed == 1:

@@ -17,8 +17,6 @@ from pipeline.tracking.entry import TABLES, Entry, entry, text
 from pipeline.tracking.pictures import grid_png
 from pipeline.tracking.place import Place
 
-# In the run: where it stands in MLflow, for its report.
-LINK = "mlflow.json"
 # What a search leaves beside the study.
 BEST = "best.yaml"
 
@@ -33,7 +31,14 @@ class Ledger:
         self._experiment_id = self._find_experiment()
         self._parent = self._find_parent()
         self._complete, self._begun = self._find_children()
-        self._link()
+        run.save_mlflow(
+            {
+                "uri": place.shown,
+                "experiment": self.study.study,
+                "experiment_id": self._experiment_id,
+                "run_id": self._parent.run_id,
+            }
+        )
 
     def missing(self) -> set[str]:
         """The run's trials that are not complete in MLflow."""
@@ -164,22 +169,6 @@ class Ledger:
             token = page.token
             if not token:
                 return
-
-    def _link(self) -> None:
-        """Note in the run where it stands in MLflow, for its report."""
-        where = {
-            "uri": self.place.shown,
-            "experiment": self.study.study,
-            "experiment_id": self._experiment_id,
-            "run_id": self._parent.run_id,
-        }
-        content = json.dumps(where, indent=1).encode() + b"\n"
-        try:
-            known = self.run.files.read(LINK)
-        except FileNotFoundError:
-            known = b""
-        if known != content:
-            self.run.files.replace(LINK, content)
 
 
 def _grouped(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pipeline.errors import InputError
 from pipeline.store.files import Files
@@ -21,9 +21,12 @@ class Place:
     @property
     def shown(self) -> str:
         """The URI without a password."""
-        parts = urlsplit(self.uri)
-        login, at, where = parts.netloc.rpartition("@")
-        return urlunsplit(parts._replace(netloc=f"{login.partition(':')[0]}{at}{where}")) if at else self.uri
+        return self.without_password(self.uri)
+
+    def without_password(self, text: str) -> str:
+        """A text that may hold the URI, as an error's may."""
+        login, at, where = urlsplit(self.uri).netloc.rpartition("@")
+        return text.replace(f"{login}{at}{where}", f"{login.partition(':')[0]}{at}{where}") if at else text
 
     @property
     def look(self) -> str:

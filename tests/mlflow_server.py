@@ -30,7 +30,7 @@ from pathlib import Path
 import boto3
 from moto.server import ThreadedMotoServer
 
-from tests.engine.tools import descendants
+from tests.engine.tools import alive, descendants, wait_for
 from tests.postgres import Server, postgresql
 
 SCRIPT = Path(__file__).parents[1] / "cluster" / "mlflow-server.sh"
@@ -113,10 +113,12 @@ class MlflowServer:
     def kill(self) -> None:
         """Every process of it at once, as a machine that goes down."""
         if self.process is not None:
+            all_of_it = descendants(self.process.pid)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             self.process = None
+            wait_for(lambda: not any(map(alive, all_of_it)))
 
     def stop(self) -> int:
         """As systemd or Kubernetes would end it; its exit code."""

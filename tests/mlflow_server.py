@@ -173,9 +173,15 @@ def s3(variables: dict[str, str]) -> boto3.client:
     )
 
 
-def with_password(url: str, password: str) -> str:
-    """A database's URL in which a (percent-encoded) password stands; ours lets in with any."""
-    return url.replace("postgres@", f"postgres:{password}@")
+def new_database(server: Server, name: str, password: str) -> str:
+    """The URL of a database that belongs to a user of the same name, with a (percent-encoded) password.
+
+    The server asks for none, so any will do.
+    """
+    where = ("-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres")
+    server.call("createuser", *where, name)
+    server.call("createdb", *where, "--owner", name, name)
+    return f"postgresql+psycopg://{name}:{password}@127.0.0.1:{server.port}/{name}"
 
 
 @contextlib.contextmanager
@@ -185,8 +191,8 @@ def team_server(workers: int = 1) -> Iterator[MlflowServer]:
     try:
         with postgresql() as database, s3_bucket() as bucket:
             settings = {
-                "MLFLOW_BACKEND_STORE_URI": with_password(
-                    database.url("mlflow"), f"{secrets.token_hex(12)}%25%40"
+                "MLFLOW_BACKEND_STORE_URI": new_database(
+                    database, "mlflow", f"{secrets.token_hex(12)}%25%40"
                 ),
                 "MLFLOW_ARTIFACTS_DESTINATION": f"s3://{BUCKET}/team",
                 "MLFLOW_AUTH_ADMIN_USERNAME": "admin",

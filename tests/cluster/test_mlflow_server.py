@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.server import get_app_client
 
-from tests.mlflow_server import BUCKET, SCRIPT, UP_SECONDS, MlflowServer, free_port, s3, with_password
+from tests.mlflow_server import BUCKET, SCRIPT, UP_SECONDS, MlflowServer, free_port, new_database, s3
 
 NEEDED = (
     "MLFLOW_BACKEND_STORE_URI",
@@ -34,6 +34,12 @@ DOORS = (
     "/api/2.0/mlflow/users/list",
     "/",
 )
+
+# Behind a proxy with TLS.
+PUBLIC = {
+    "MLFLOW_SERVER_ALLOWED_HOSTS": "mlflow.example",
+    "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "https://mlflow.example",
+}
 
 
 @pytest.fixture
@@ -59,11 +65,22 @@ def login(
 def status(url: str, username: str = "", password: str = "", **headers: str) -> int:
     if username:
         headers["Authorization"] = f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
+    data = b'{"max_results": 1}' if url.endswith("/search") else None
+    headers["Content-Type"] = "application/json"
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
+
+
+def answers_as_a_proxy_calls_it(server: MlflowServer) -> None:
+    """Where PUBLIC stands among its settings."""
+    search = f"{server.url}/ajax-api/2.0/mlflow/experiments/search"
+    user = (server.username, server.password)
+    assert status(search, *user, Host="mlflow.example", Origin="https://mlflow.example") == 200
+    assert status(search, *user, Host="mlflow.example", Origin="https://evil.example") == 403
+    assert status(search, *user, Host="evil.example") == 403
 
 
 def hidden(server: MlflowServer) -> set[str]:
@@ -74,7 +91,9 @@ def hidden(server: MlflowServer) -> set[str]:
 
 def run_script(**settings: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], **settings}
-    return subprocess.run(["bash", SCRIPT], env=environment, capture_output=True, text=True, timeout=UP_SECONDS)
+    return subprocess.run(
+        ["bash", SCRIPT], env=environment, capture_output=True, text=True, timeout=UP_SECONDS
+    )
 
 
 def test_nobody_enters_without_the_password(mlflow_server: MlflowServer) -> None:
@@ -91,6 +110,8 @@ def test_nobody_enters_without_the_password(mlflow_server: MlflowServer) -> None
 def test_only_known_names_of_the_server_are_answered(mlflow_server: MlflowServer) -> None:
     user = (mlflow_server.username, mlflow_server.password)
     assert status(mlflow_server.url + DOORS[0], *user, Host="evil.example") == 403
+    search = f"{mlflow_server.url}/ajax-api/2.0/mlflow/experiments/search"
+    assert status(search, *user, Origin="https://mlflow.example") == 403  # nobody has named it
     assert status(mlflow_server.url + "/health", Host="evil.example") == 200  # a probe's
 
 
@@ -174,8 +195,8 @@ def test_a_server_that_is_killed_has_lost_nothing(
 
 
 def test_two_servers_may_meet_an_empty_database(mlflow_server: MlflowServer, tmp_path: Path) -> None:
-    url = with_password(mlflow_server.database.url("empty"), "so-secret")
-    settings = {**mlflow_server.settings, "MLFLOW_BACKEND_STORE_URI": url}
+    url = new_database(mlflow_server.database, "empty", "so-secret")
+    settings = {**mlflow_server.settings, "MLFLOW_BACKEND_STORE_URI": url, **PUBLIC}
     servers = [
         replace(mlflow_server, folder=tmp_path / str(n), port=free_port(), settings=settings, process=None)
         for n in range(2)
@@ -196,7 +217,7 @@ def test_two_servers_may_meet_an_empty_database(mlflow_server: MlflowServer, tmp
             seen.add(server.log)
         assert not [line for line in seen for secret in hidden(servers[0]) if secret in line]
         for server in servers:
-            assert status(server.url + DOORS[0], server.username, server.password) == 200
+            answers_as_a_proxy_calls_it(server)
             assert server.stop() == 0
     finally:
         for server in servers:
@@ -221,9 +242,7 @@ def test_all_missing_settings_are_named_at_once() -> None:
 def test_another_database_is_refused_without_showing_it() -> None:
     done = run_script(**dict.fromkeys(NEEDED, "mysql://me:so-secret@db/mlflow"))
     assert done.returncode == 2
-    assert (
-        done.stderr == "mlflow-server.sh: MLFLOW_BACKEND_STORE_URI must begin with postgresql+psycopg://\n"
-    )
+    assert done.stderr == "mlflow-server.sh: MLFLOW_BACKEND_STORE_URI must begin with postgresql+psycopg://\n"
 
 
 def test_a_database_that_does_not_answer_is_one_line(mlflow_server: MlflowServer, tmp_path: Path) -> None:

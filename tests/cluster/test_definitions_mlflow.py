@@ -158,7 +158,9 @@ def manifest_keeps_the_database(text: str) -> bool:
 def manifest_writes_passwords_to_memory(text: str) -> bool:
     volumes = workloads(text)["birthday-mlflow"]["spec"]["volumes"]
     mounts = server(text)["volumeMounts"]
-    return mounts == [{"name": "tmp", "mountPath": "/tmp"}] and volumes[0]["emptyDir"].get("medium") == "Memory"
+    return (
+        mounts == [{"name": "tmp", "mountPath": "/tmp"}] and volumes[0]["emptyDir"].get("medium") == "Memory"
+    )
 
 
 def manifest_services_find_their_pods(text: str) -> bool:

@@ -31,9 +31,9 @@ export MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true
 # Signs the page that adds users, and only while it is open: servers that share a database set one of their own.
 export MLFLOW_FLASK_SERVER_SECRET_KEY=${MLFLOW_FLASK_SERVER_SECRET_KEY:-$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')}
 
-# Where users are kept is read from a file alone: with all else, so that one backup has both. systemd's directory goes
-# with the unit, a pod's /tmp with the pod. Without the cache every request pays for a slow hash of its password, ten
-# times the request itself; with it a changed password is accepted for another minute.
+# Where users are kept is read from a file alone: with all else, so that one backup has both. RUNTIME_DIRECTORY goes
+# with the unit or the pod. Without the cache every request pays for a slow hash of its password, ten times the
+# request itself; with it a changed password is accepted for another minute.
 umask 077
 folder=${RUNTIME_DIRECTORY:-$(mktemp -d)}
 export MLFLOW_AUTH_CONFIG_PATH=$folder/auth.ini

@@ -156,11 +156,10 @@ def manifest_keeps_the_database(text: str) -> bool:
 
 
 def manifest_writes_passwords_to_memory(text: str) -> bool:
-    volumes = workloads(text)["birthday-mlflow"]["spec"]["volumes"]
-    mounts = server(text)["volumeMounts"]
-    return (
-        mounts == [{"name": "tmp", "mountPath": "/tmp"}] and volumes[0]["emptyDir"].get("medium") == "Memory"
-    )
+    (folder,) = [e["value"] for e in server(text)["env"] if e["name"] == "RUNTIME_DIRECTORY"]
+    (name,) = [m["name"] for m in server(text)["volumeMounts"] if m["mountPath"] == folder]
+    (volume,) = [v for v in workloads(text)["birthday-mlflow"]["spec"]["volumes"] if v["name"] == name]
+    return volume["emptyDir"].get("medium") == "Memory"
 
 
 def manifest_services_find_their_pods(text: str) -> bool:

@@ -57,7 +57,7 @@ def _packages() -> Iterator[Check]:
         yield Check("birthday", False, "not installed", "in its checkout: pip install -e '.[train]'")
         return
     for requirement in requirements:
-        name, extra = re.split(r"[^\w.-]", requirement)[0], re.search(r'extra == "(\w+)"', requirement)
+        name, extra = re.split(r"[^\w.-]", requirement)[0], re.search(r'extra == "([\w-]+)"', requirement)
         if extra and extra[1] != "train":
             continue
         try:

@@ -9,10 +9,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.engine.tools import TINY, Command, Said, study
+
+if TYPE_CHECKING:
+    from tests.mlflow_server import MlflowServer
 
 # Read while tests are collected: during the run the variable is unset, so that none depends on it unawares.
 NAMED = os.environ.get("BIRTHDAY_DATA")
@@ -81,6 +85,15 @@ def birthday(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     before = signal.getsignal(signal.SIGTERM)
     yield command
     signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture(scope="session")
+def mlflow_server() -> Iterator[MlflowServer]:
+    """A team's MLflow server, with whatever other tests logged; who kills it starts it again."""
+    from tests.mlflow_server import team_server
+
+    with team_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -53,6 +53,17 @@ def kuberay(text: str) -> list[str]:
     return found
 
 
+def kubernetes(text: str) -> list[str]:
+    """Every document against Kubernetes' own schemas; no unknown keys."""
+    found = []
+    for document in yaml.safe_load_all(text):
+        try:
+            kubernetes_validate.validate(document, "1.31", strict=True)
+        except kubernetes_validate.ValidationError as error:
+            found.append(f"{document['kind']}: {error.message[:200]}")
+    return found
+
+
 def shell(text: str) -> list[str]:
     """`bash -n` and shellcheck."""
     syntax = _run(["bash", "-n"], text)

@@ -10,6 +10,7 @@ from tests.cluster.definitions import (
     CLUSTER,
     dockerfile,
     kuberay,
+    kubernetes,
     ray_autoscaler,
     shell,
     shell_in_yaml,
@@ -23,12 +24,15 @@ CHECKS: list[tuple[str, Callable[[str], list[str]]]] = [
     ("gcp.yaml", shell_in_yaml),
     ("kubernetes-cluster.yaml", kuberay),
     ("kubernetes-job.yaml", kuberay),
+    ("kubernetes-mlflow.yaml", kubernetes),
     ("slurm.sh", shell),
     ("stop-node.sh", shell),
     ("install-node.sh", shell),
+    ("mlflow-server.sh", shell),
     ("Dockerfile", dockerfile),
     ("birthday-head.service", systemd_unit),
     ("birthday-worker.service", systemd_unit),
+    ("birthday-mlflow.service", systemd_unit),
 ]
 
 
@@ -66,6 +70,11 @@ def test_every_definition_is_checked() -> None:
         (kuberay, "kubernetes-job.yaml", "entrypoint:", "entryPoint:", "entryPoint"),
         (kuberay, "kubernetes-job.yaml", "backoffLimit: 3", "backoffLimit: three", "three"),
         (kuberay, "kubernetes-job.yaml", "groupName: cpu", "gruppe: cpu", "groupName"),
+        (kubernetes, "kubernetes-mlflow.yaml", "serviceName:", "servicename:", "serviceName"),
+        (kubernetes, "kubernetes-mlflow.yaml", "httpGet: &health", "httpget: &health", "httpget"),
+        (kubernetes, "kubernetes-mlflow.yaml", "replicas: 1", "replicas: one", "one"),
+        (kubernetes, "kubernetes-mlflow.yaml", "secretKeyRef: {name", "secretKey: {name", "secretKey"),
+        (shell, "mlflow-server.sh", 'missing+=("$name")', "missing+=($name)", "SC2206"),
         (shell, "slurm.sh", 'exit "$status"', 'exit "$status', "unexpected EOF"),
         (shell, "slurm.sh", 'exit "$status"', "exit $statsu", "SC2154"),
         (shell, "stop-node.sh", "sleep 1\ndone", "sleep 1", "syntax error"),
@@ -75,6 +84,7 @@ def test_every_definition_is_checked() -> None:
         (dockerfile, "Dockerfile", "USER 1000", "USERR 1000", "missing whitespace"),
         (systemd_unit, "birthday-head.service", "TimeoutStopSec=", "TimeoutStopSecs=", "TimeoutStopSecs"),
         (systemd_unit, "birthday-worker.service", "--block", "--blocks", "--blocks"),
+        (systemd_unit, "birthday-mlflow.service", "DynamicUser=", "DynamicUsers=", "DynamicUsers"),
         (systemd_unit, "birthday-worker.service", "[Unit]", "[Unit]\nKillMode=mixed", "KillMode"),
     ],
 )

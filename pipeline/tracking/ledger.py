@@ -17,6 +17,7 @@ from pipeline.tracking.entry import TABLES, Entry, entry, text
 from pipeline.tracking.pictures import grid_png
 from pipeline.tracking.place import Place
 
+KIND = "custom_model_development"  # MLflow's UI shows runs and metrics first, not a chatbot's traces
 # What a search leaves beside the study.
 BEST = "best.yaml"
 
@@ -152,7 +153,7 @@ class Ledger:
         if experiment is None:
             try:
                 folder = self.place.artifacts and f"{self.place.artifacts}/{name}"
-                return str(client.create_experiment(name, artifact_location=folder))
+                return str(client.create_experiment(name, folder, {"mlflow.experimentKind": KIND}))
             except MlflowException:
                 experiment = client.get_experiment_by_name(name)
                 if experiment is None:  # not because another process was faster

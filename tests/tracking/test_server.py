@@ -33,7 +33,9 @@ def run(tmp_path: Path) -> Run:
     return run
 
 
-def test_it_is_killed_and_comes_back(server: MlflowServer, run: Run, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_is_killed_and_comes_back(
+    server: MlflowServer, run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
     with Companion(run) as companion:
         save(run, *range(8))
         companion.start()

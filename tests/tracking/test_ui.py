@@ -62,8 +62,7 @@ def test_trials_are_sorted_and_compared(run: Run, monkeypatch: pytest.MonkeyPatc
             order = f"orderByKey={quote('metrics.`loss_0`')}&orderByAsc={json.dumps(ascending)}"
             browser.send("Page.navigate", url="about:blank")
             browser.send("Page.navigate", url=f"{url}/experiments/{experiment}/runs?{order}")
-            for seed in range(4):
-                browser.until(f"document.body.innerText.includes('seed={seed}')")
+            browser.until("document.body.innerText.match(/seed=/g)?.length === 4")
             shown = "".join(re.findall(r"seed=(\d)", browser.text()))
             assert shown == ("0123" if ascending else "3210")
         two = [children[f"{n:016x}"].info.run_id for n in (1, 3)]
@@ -72,7 +71,7 @@ def test_trials_are_sorted_and_compared(run: Run, monkeypatch: pytest.MonkeyPatc
             url=f"{url}/compare-runs?runs={quote(json.dumps(two))}&experiments={quote(json.dumps([experiment]))}",
         )
         browser.until("document.body.innerText.includes('Comparing 2 Runs from 1 Experiment')")
-        browser.until("document.body.innerText.includes('loss_0')")
+        browser.until(r"/^loss_0\s+[\d.]+\s+[\d.]+$/m.test(document.body.innerText)")
         (values,) = re.findall(r"^loss_0\s+([\d.]+)\s+([\d.]+)$", browser.text(), re.MULTILINE)
         assert sorted(float(value) for value in values) == pytest.approx([1 + 2 / 7, 3 + 2 / 7], abs=1e-3)
         assert all(run_id in browser.text() for run_id in two)

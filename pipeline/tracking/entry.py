@@ -46,7 +46,7 @@ def entry(study: Study, trial: Row, tables: Mapping[str, Sequence[Row]]) -> Entr
     axes = {axis: text(config.at(axis)) for axis in varied(study)}
     points = [(row["metric"], row["step"], row["value"]) for row in tables.get("curves", [])]
     points += [(name, 0, value) for name, value in final_metrics(study, trial, tables).items()]
-    finished = _milliseconds(trial.get("finished_at")) or int(time.time() * 1000)
+    finished = milliseconds(trial.get("finished_at")) or int(time.time() * 1000)
     return Entry(
         name=", ".join(f"{axis}={value}" for axis, value in axes.items())[:LONGEST_NAME] or trial["trial_id"],
         tags=axes | {name: text(trial[name]) for name in TAGS if trial.get(name) is not None},
@@ -55,7 +55,7 @@ def entry(study: Study, trial: Row, tables: Mapping[str, Sequence[Row]]) -> Entr
         points=[(k, step, value) for k, step, value in points if value is not None and math.isfinite(value)],
         dataset=config.dataset.name,
         fingerprint=trial.get("data_fingerprint"),
-        started=_milliseconds(trial.get("started_at")) or finished,  # a lost trial's start may be unknown
+        started=milliseconds(trial.get("started_at")) or finished,  # a lost trial's start may be unknown
         finished=finished,
         completed=trial["status"] == "completed",
         images=[row for row in tables.get("samples", []) if row["source"] == "generated"],
@@ -83,6 +83,7 @@ def text(value: object) -> str:
     return str(value)[:LONGEST_TEXT]
 
 
-def _milliseconds(moment: Any) -> int | None:
+def milliseconds(moment: Any) -> int | None:
+    """A moment since 1970."""
     value = pa.scalar(moment, pa.timestamp("ms", tz="UTC")).value
     return None if value is None else int(value)

@@ -11,9 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
+
 from pipeline.store.run import STUDY_FILE, Run
 from pipeline.tracking.connection import connect, leave
-from pipeline.tracking.entry import TABLES, Entry, entry, text
+from pipeline.tracking.entry import TABLES, Entry, entry, milliseconds, text
 from pipeline.tracking.pictures import grid_png
 from pipeline.tracking.place import Place
 
@@ -92,10 +94,14 @@ class Ledger:
             own[BEST] = self.run.files.read(BEST)
         for name, content in {**own, **files}.items():
             self._save(self._parent, name, content)
-        ends = Counter(self.run.arrow("trials", ["status"]).column("status").to_pylist())
-        tags = {f"trials_{status}": str(count) for status, count in ends.items()}
-        self._client.log_batch(self._parent.run_id, tags=[RunTag(k, v) for k, v in tags.items()])
-        self._client.set_terminated(self._parent.run_id, self._status())
+        ends = self.run.arrow("trials", ["status", "finished_at"])
+        counts = Counter(ends.column("status").to_pylist())
+        tags = [RunTag(f"trials_{status}", str(count)) for status, count in counts.items()]
+        self._client.log_batch(self._parent.run_id, tags=tags)
+        status = self._status()
+        if status != "RUNNING":
+            last = milliseconds(pc.max(ends.column("finished_at")).as_py())
+            self._client.set_terminated(self._parent.run_id, status, end_time=last)
         leave(self.place)
 
     def _status(self) -> str:
@@ -123,10 +129,14 @@ class Ledger:
         address = self.run.address
         for found in self._search("tags.kind = 'study'"):
             if found.data.tags.get("run_root") == address:
-                return self._client.update_run(found.info.run_id, status="RUNNING") or found.info
+                self._client.update_run(found.info.run_id, status="RUNNING")
+                return found.info
         tags = {"kind": "study", "study": self.study.study, "run_root": address}
         tags["mlflow.note.content"] = text(self.study.question)
-        return self._client.create_run(self._experiment_id, tags=tags, run_name=self.study.study).info
+        first = pc.min(self.run.arrow("trials", ["started_at"]).column("started_at")).as_py()
+        return self._client.create_run(
+            self._experiment_id, milliseconds(first), tags, run_name=self.study.study
+        ).info
 
     def _find_children(self) -> tuple[set[str], dict[str, Any]]:
         """Ids of the trials that are complete, and the runs of those that a killed mirror began. Should a

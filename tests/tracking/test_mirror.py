@@ -34,6 +34,8 @@ def test_a_run_and_its_trials(runs: Path, run: Run) -> None:
     parent, children = mirrored(run)
     assert parent.info.status == "KILLED"  # nobody writes, and a trial of the plan is missing
     assert (parent.data.tags["study"], parent.data.tags["run_root"]) == ("mirrored", str(runs / "mirrored"))
+    assert parent.info.start_time == int(START.timestamp() * 1000)
+    assert parent.info.end_time - parent.info.start_time == 4000
     assert (parent.data.tags["trials_completed"], parent.data.tags["trials_diverged"]) == ("2", "1")
     assert set(children) == {f"{n:016x}" for n in range(3)}
 

@@ -185,8 +185,8 @@ def _space(search: Searched, k: int) -> dict[str, Captioned]:
     }
     found[f"search-{k}-contour"] = (
         search_space.contour(search),
-        f"{search.metrics[0]} over the two numbers of the space that matter most for it, interpolated between "
-        "suggestions. Cross: outside the constraints.",
+        f"{search.metrics[0]} over the two numbers of the space that matter most for it, interpolated "
+        "between suggestions. Cross: outside the constraints.",
     )
     found[f"search-{k}-parallel"] = (
         search_space.parallel(search),

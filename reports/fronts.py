@@ -13,11 +13,11 @@ def non_dominated(points: Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Which of (n, d) points no other is at least as good as everywhere and better somewhere: (n,)."""
     no_worse = (points[:, None] <= points[None]).all(axis=2)
     better = (points[:, None] < points[None]).any(axis=2)
-    return ~(no_worse & better).any(axis=0)
+    return np.asarray(~(no_worse & better).any(axis=0))
 
 
 def hypervolume(points: Array, reference: Array) -> float:
-    """The volume between (n, d) points, d 2 or 3, and a reference (d,): where some point is better everywhere.
+    """The volume between (n, d) points, d 2 or 3, and a reference (d,) that some point dominates.
 
     Points that are nowhere better than the reference add nothing. Two objectives: rectangles along the
     front; three: slabs between successive values of the third, each of the area of the points below it.

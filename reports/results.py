@@ -59,9 +59,9 @@ class Results:
     """Everything that the report shows, all of it derived from `tables` and `study`.
 
     axes: what is varied, with the number of its values: in a search's run the keys of `search.each` and of
-    the space. facts: one row a stored trial of the study, in the study's order: its id, `variant` (system, objective
-    and regularisers in a few words), every varied axis, `train_samples`, `seed`, status, sizes. trials: the
-    same with the measurement under the primary protocol (null where there is none), `n2_real` and
+    the space. facts: one row a stored trial of the study, in the study's order: its id, `variant` (system,
+    objective and regularisers in a few words), every varied axis, `train_samples`, `seed`, status, sizes.
+    trials: the same with the measurement under the primary protocol (null where there is none), `n2_real` and
     `ratio_to_real`, quality, `real_precision`, `gate` (the least precision that passes) and `passes_gate`.
     measured: by table, the rows under any of the study's protocols. others: one row for every other protocol
     that the store holds, with its number of rows.

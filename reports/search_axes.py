@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter
 
 from pipeline.search_options import Categories, FloatRange, IntRange
+from reports import marks
 from reports.fronts import Array
 from reports.searches import shown
 from reports.words import number
@@ -20,8 +21,8 @@ LONGEST = 18
 
 
 class Values(NamedTuple):
-    """How an objective's values are drawn. kind: linear, log, or asinh: linear up to `width`, logarithmic beyond
-    it on both sides.
+    """How an objective's values are drawn. kind: linear, log, or asinh: linear up to `width`, logarithmic
+    beyond it on both sides.
     """
 
     kind: str
@@ -51,11 +52,11 @@ class Values(NamedTuple):
 def values_of(values: Array) -> Values:
     """The axis that suits values: one failure far off must not hide all others."""
     sizes = np.abs(values[values != 0])
-    if len(sizes) == 0 or sizes.max() < WIDE * np.median(sizes) and sizes.max() < WIDE * sizes.min():
-        return Values("linear")
-    if (values > 0).all():
+    if len(sizes) and (values > 0).all() and sizes.max() > WIDE * sizes.min():
         return Values("log")
-    return Values("asinh", float(np.median(sizes))) if sizes.max() > WIDE * np.median(sizes) else Values("linear")
+    if len(sizes) and sizes.max() > WIDE * np.median(sizes):
+        return Values("asinh", float(np.median(sizes)))
+    return Values("linear")
 
 
 def numeric(choice: FloatRange | IntRange | Categories) -> bool:
@@ -87,7 +88,7 @@ def key_axis(ax: Axes, side: str, key: str, choice: FloatRange | IntRange | Cate
     set_limits = ax.set_xlim if side == "x" else ax.set_ylim
     if isinstance(choice, Categories):
         labels = [plain(value) for value in choice.values]
-        turned = {"rotation": 25, "ha": "right"} if side == "x" and sum(map(len, labels)) > 24 else {}
+        turned: Any = {"rotation": 25, "ha": "right"} if side == "x" and sum(map(len, labels)) > 24 else {}
         set_ticks(range(len(labels)), labels, **turned)
         set_limits(-0.5, len(labels) - 0.5)
     else:
@@ -96,11 +97,8 @@ def key_axis(ax: Axes, side: str, key: str, choice: FloatRange | IntRange | Cate
             (ax.set_xscale if side == "x" else ax.set_yscale)("log")
             margin = (high / low) ** 0.04
             set_limits(low / margin, high * margin)
-            if high / low < 20:  # else a decade's ends are all that is labelled
-                axis = ax.xaxis if side == "x" else ax.yaxis
-                axis.set_major_locator(MaxNLocator(4))
-                axis.set_major_formatter(FuncFormatter(lambda at, _: f"{at:g}"))
-                ax.tick_params(axis="x" if side == "x" else "y", which="minor", labelbottom=False, labelleft=False)
+            if high / low < 100:  # powers of ten alone would leave it without numbers
+                marks.plain(ax.xaxis if side == "x" else ax.yaxis)
         else:
             set_limits(low - 0.04 * (high - low), high + 0.04 * (high - low))
     (ax.set_xlabel if side == "x" else ax.set_ylabel)(plain(key, 40))
@@ -115,4 +113,6 @@ def plain(value: Any, longest: int = LONGEST) -> str:
 
 def backwards(values: Values) -> FuncFormatter:
     """Ticks of a colour bar whose colours are `forward` of the values."""
+    if values.kind == "log":
+        return FuncFormatter(lambda at, _: f"$10^{{{at:g}}}$")
     return FuncFormatter(lambda at, _: number(values.back(at)))

@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from reports.fronts import non_dominated, over_time
 from reports.marks import beside, dot
@@ -34,7 +35,7 @@ def history(search: Searched) -> Drawing | None:
             ax.step([*numbers, last], [*best, best[-1]], where="post", color=REAL, linewidth=1.2, zorder=2)
         ax.set(ylabel=metric, xlim=(-0.8, search.found[-1].number + 0.8))
     grid[-1, 0].set_xlabel("suggestion")
-    grid[-1, 0].xaxis.get_major_locator().set_params(integer=True)
+    grid[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
     beside(grid[0, 0], _legend(search))
     return encode(figure)
 
@@ -66,12 +67,14 @@ def _states(ax: Axes, search: Searched, metric: str) -> None:
 
 def _legend(search: Searched) -> list[Line2D]:
     states = {one.state for one in search.found}
-    entries = [dot(COLOURS[0], "o", "complete", size=4.5)]
+    entries = [dot(COLOURS[0], "o", "complete", size=4.5)] if search.able else []
     if len(search.able) < len(search.complete):
         entries.append(dot(COLOURS[0], "o", "outside the constraints", filled=False, size=4.5))
     entries += [dot(PALE, "x", "ended early: mean so far", size=4.5)] if "pruned" in states else []
     entries += [dot(FAILED, "^", "failed", size=5)] if "fail" in states else []
-    return [*entries, Line2D([], [], color=REAL, linewidth=1.2, label="best so far")]
+    if search.able:
+        entries.append(Line2D([], [], color=REAL, linewidth=1.2, label="best so far"))
+    return entries
 
 
 def importance(search: Searched) -> Drawing | None:
@@ -88,7 +91,9 @@ def importance(search: Searched) -> Drawing | None:
         at = np.arange(len(keys)) + 0.4 - height * (k + 0.5)
         ax.barh(at, shares, height=0.9 * height, color=COLOURS[k], label=metric, zorder=2)
         for y, value in zip(at, shares, strict=True):
-            ax.annotate(f"{value:.2f}", (value, y), (3, 0), textcoords="offset points", va="center", fontsize=7.5)
+            ax.annotate(
+                f"{value:.2f}", (value, y), (3, 0), textcoords="offset points", va="center", fontsize=7.5
+            )
     ax.set_yticks(range(len(keys)), [plain(key, 40) for key in keys])
     ax.set(xlim=(0, 1.08), xlabel="share of the importance")
     ax.grid(axis="y", visible=False)
@@ -115,7 +120,12 @@ def front(search: Searched) -> Drawing | None:
             (best, FAILED, FAILED, 4),
         ):
             ax.plot(
-                *values[which][:, [a, b]].T, "o", color=colour, markerfacecolor=face, markersize=5, zorder=layer
+                *values[which][:, [a, b]].T,
+                "o",
+                color=colour,
+                markerfacecolor=face,
+                markersize=5,
+                zorder=layer,
             )
         for k, side in ((a, "x"), (b, "y")):
             values_of(values[:, k]).on(ax, side)
@@ -142,5 +152,5 @@ def hypervolume(search: Searched) -> Drawing | None:
     figure, ax = axes(7.2, 2.9)
     ax.step([*numbers, last], [*volumes, volumes[-1]], where="post", color=COLOURS[0], linewidth=1.4)
     ax.set(xlabel="suggestion", ylabel="hypervolume", xlim=(-0.8, last + 0.8), ylim=(0, None))
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return encode(figure)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
 import matplotlib
@@ -68,8 +67,8 @@ def _share_values(shown: list[Axes]) -> None:
 
 
 def main_keys(search: Searched) -> list[str]:
-    """The two numbers of the space that matter most for the first objective; in the space's order where that is
-    unknown; fewer if it has fewer.
+    """The two numbers of the space that matter most for the first objective; in the space's order where that
+    is unknown; fewer if it has fewer.
     """
     keys = [key for key, choice in search.options.space.items() if numeric(choice)]
     known = search.importances.get(search.metrics[0], {})
@@ -155,7 +154,7 @@ def parallel(search: Searched) -> Drawing | None:
     for k in range(len(keys) + len(metrics)):
         ax.axvline(k, color="#555555", linewidth=0.8, zorder=1)
     names = [*keys, *metrics]
-    ax.set_xticks(range(len(names)), ["\n".join(textwrap.wrap(plain(n, 48).replace(".", ". "), 16)) for n in names])
+    ax.set_xticks(range(len(names)), [plain(n, 40).replace(".", ".\n", 1) for n in names])
     ax.set(xlim=(-0.3, len(names) - 0.35), ylim=(ABSENT - 0.07 if conditional else -0.08, 1.08))
     ax.set_yticks([ABSENT] if conditional else [], ["not set"] if conditional else [])
     ax.grid(visible=False)

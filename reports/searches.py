@@ -23,7 +23,7 @@ UNDECIDED = (
 
 
 class Searched(NamedTuple):
-    """The search of one group of `search.each`. importances: of each objective by key, where they are known."""
+    """The search of one group of `search.each`. importances: of each objective by key, where known."""
 
     group: Settings
     options: SearchOptions
@@ -60,7 +60,7 @@ class Searched(NamedTuple):
     def best(self) -> list[Suggestion]:
         """Of one objective the best few, of several the front; by the first objective, the earliest first."""
         losses = self.losses(self.able)
-        chosen = range(len(losses))
+        chosen = list(range(len(losses)))
         if len(self.metrics) > 1 and len(losses):
             chosen = [int(k) for k in np.flatnonzero(non_dominated(losses))]
         return [self.able[k] for k in sorted(chosen, key=lambda k: (losses[k, 0], k))][:SHOWN]
@@ -93,10 +93,11 @@ def inventory(results: Results) -> str:
     """How many suggestions ended how, and their trials."""
     found = searched(results)
     states = Counter(one.state for search in found for one in search.found)
-    by_state = ", ".join(f"{n} {state}" for state, n in sorted(states.items())) or "none"
     infeasible = sum(len(search.complete) - len(search.able) for search in found)
-    sentence = f"{many(sum(states.values()), 'suggestion')} of {many(len(found), 'search', 'searches')}: {by_state}"
-    sentence += f" ({infeasible} of them outside the constraints); " if infeasible else "; "
+    outside = {"complete": f" ({infeasible} outside the constraints)"} if infeasible else {}
+    by_state = ", ".join(f"{n} {state}{outside.get(state, '')}" for state, n in sorted(states.items()))
+    of = f"{many(sum(states.values()), 'suggestion')} of {many(len(found), 'search', 'searches')}"
+    sentence = f"{of}: {by_state or 'none'}; "
     ends = results.trials["status"].value_counts().sort_index()
     sentence += "their trials in the store: "
     sentence += ", ".join(f"{n} {str(status).replace('_', ' ')}" for status, n in ends.items()) or "none"
@@ -114,15 +115,16 @@ def in_words(search: Searched) -> str:
     seeds = f"a suggestion is the mean over {many(search.options.seeds, 'seed')}"
     sentence = f"To {' and '.join(aims)}; {how}; {seeds}."
     for bound in search.options.constraints:
-        side, value = ("least", bound.at_least) if bound.at_least is not None else ("most", bound.at_most)
-        sentence += f" Feasible: {bound.metric} at {side} {number(value)}."
+        side = f"least {number(bound.at_least)}" if bound.at_most is None else f"most {number(bound.at_most)}"
+        sentence += f" Feasible: {bound.metric} at {side}."
     if not search.able:
         return f"{sentence} No suggestion ended with a value within the constraints."
     if len(search.metrics) > 1:
         front = int(non_dominated(search.losses(search.able)).sum())
         return f"{sentence} {many(front, 'suggestion')} of {len(search.able)} on the front."
     best = search.best[0]
-    return f"{sentence} The best of {len(search.able)}: {number(best.values[search.metrics[0]])}, suggestion {best.number}."
+    value = number(best.values[search.metrics[0]])
+    return f"{sentence} The best of {len(search.able)}: {value}, suggestion {best.number}."
 
 
 def listing(search: Searched) -> Listing:
@@ -145,7 +147,7 @@ def shown(value: Any) -> str:
 
 
 def reference(search: Searched) -> Array:
-    """The point that hypervolumes are measured from, as losses: of each objective the worst value of those that
-    are complete and feasible.
+    """The point that hypervolumes are measured from, as losses (objectives,): of each objective the worst
+    value of those that are complete and feasible.
     """
     return np.asarray(search.losses(search.able).max(axis=0))

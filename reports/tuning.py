@@ -1,4 +1,4 @@
-"""How much of a tuning score was luck: the best of many suggestions beside the same setting on fresh seeds."""
+"""How much of a tuning score was luck: the best of many suggestions beside its setting on fresh seeds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CURSE = "winner's curse"
 
 
 class Compared(NamedTuple):
-    """A group's tuning score beside the scores of fresh seeds. scores: of those that have one. planned: seeds.
+    """A group's tuning score beside those of fresh seeds. scores: of seeds that have one, of so many planned.
     mean, low, high: of the fresh scores, with the 95 % interval of their mean (Student's t over seeds); NaN
     where there are too few. advantage: by how much the tuning score was better, whichever way better is.
     changed: the study's setting or its protocol is another than the search's.
@@ -103,7 +103,7 @@ def _scores(results: Results, tuned: Tuned, trials: list[str]) -> list[float]:
 
 def _rows(table: pd.DataFrame, trials: list[str]) -> list[Row]:
     rows = table[table["trial_id"].isin(trials)].astype(object)
-    return rows.where(rows.notna(), None).to_dict("records")
+    return [dict(row) for row in rows.where(rows.notna(), None).to_dict("records")]
 
 
 def mean_interval(scores: list[float]) -> tuple[float, float, float]:
@@ -127,9 +127,9 @@ def in_words(results: Results, found: list[Compared]) -> str:
     assert tuned is not None
     better = "more" if tuned.direction == "maximize" else "less"
     sentence = (
-        f"The settings of this study were chosen by {tuned.search}, of which each tuning score is the best of "
-        f"many: a mean {tuned.metric} ({better} is better) over {many(tuned.seeds, 'seed')}. The best of many "
-        "is too good by the luck of the choice, so the same settings are measured here on seeds that no "
+        f"The settings of this study were chosen by {tuned.search}. A tuning score is the best of its "
+        f"search: a mean {tuned.metric} ({better} is better) over {many(tuned.seeds, 'seed')}. The best of "
+        "many is too good by the luck of the choice, so the same settings are measured here on seeds that no "
         "search saw; only those numbers count."
     )
     known = [one for one in found if not math.isnan(one.low)]
@@ -138,8 +138,8 @@ def in_words(results: Results, found: list[Compared]) -> str:
     cursed = sum(one.cursed for one in known)
     were = "was" if cursed == 1 else "were"
     return (
-        f"{sentence} Of {many(len(known), 'tuning score')} {cursed or 'none'} {were} better than the fresh mean by "
-        f"more than its 95 % interval ({CURSE})."
+        f"{sentence} Of {many(len(known), 'tuning score')} {cursed or 'none'} {were} better than the fresh "
+        f"mean by more than its 95 % interval ({CURSE})."
     )
 
 

@@ -18,8 +18,8 @@ from pipeline.store.tables import Row
 from pipeline.study import SEARCHING, Study
 from pipeline.trial import content_hash
 
-# Importances are of reaching this best share of the complete suggestions. Optuna's default, a tenth, is two or
-# three of the twenty to forty that searches of trainings have; of fewer than this many nothing is said.
+# Importances are of reaching this best share of the complete suggestions; Optuna's default, a tenth, is two
+# or three of the twenty to forty that searches of trainings have. Of fewer than this many nothing is said.
 BEST_SHARE, FEWEST = 0.25, 10
 
 

@@ -232,8 +232,8 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("asked_at", _time),
         ("told_at", _time),
     ),
-    # How much each key of a search's space decides whether a suggestion is among the best: shares by PED-ANOVA,
-    # 1 in all for each objective. None where too few suggestions are complete.
+    # How much each key of a search's space decides whether a suggestion is among the best: shares by
+    # PED-ANOVA, 1 in all for each objective. None where too few suggestions are complete.
     "importances": _table(
         ("search", _text),  # as in `suggestions`
         ("metric", _text),

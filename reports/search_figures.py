@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from reports.fronts import non_dominated, over_time
-from reports.marks import beside, dot
+from reports.marks import dot
 from reports.search_axes import plain, values_of
 from reports.searches import Searched, reference
 from reports.style import COLOURS, REAL, Drawing, axes, encode, panels
@@ -23,7 +23,7 @@ def history(search: Searched) -> Drawing | None:
     """A panel for each objective: its value by number of suggestion, and the best so far."""
     if not search.found:
         return None
-    figure, grid = panels(len(search.metrics), 1, 7.6, 2.9)
+    figure, grid = panels(len(search.metrics), 1, 7.6, 2.7)
     for k, (metric, ax) in enumerate(zip(search.metrics, grid[:, 0], strict=True)):
         _states(ax, search, metric)
         numbers = [one.number for one in search.able]
@@ -36,7 +36,7 @@ def history(search: Searched) -> Drawing | None:
         ax.set(ylabel=metric, xlim=(-0.8, search.found[-1].number + 0.8))
     grid[-1, 0].set_xlabel("suggestion")
     grid[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
-    beside(grid[0, 0], _legend(search))
+    figure.legend(handles=_legend(search), loc="outside right upper")
     return encode(figure)
 
 
@@ -133,7 +133,7 @@ def front(search: Searched) -> Drawing | None:
     entries = [dot(FAILED, "o", "on the front")]
     entries += [dot("#9cc3de", "o", "dominated")] if (feasible & ~best).any() else []
     entries += [dot(PALE, "o", "outside the constraints", filled=False)] if (~feasible).any() else []
-    beside(grid[0, -1], entries)
+    figure.legend(handles=entries, loc="outside right upper")
     return encode(figure)
 
 

@@ -20,7 +20,7 @@ from reports.style import COLOURS, Drawing, axes, encode, panels
 from reports.suggestions import Suggestion
 from reports.words import number
 
-COLUMNS = 3
+MOST_COLUMNS = 4
 COLOUR_MAP = "viridis"
 # Where a parallel-coordinates line passes a key that was not proposed.
 ABSENT = -0.16
@@ -31,8 +31,9 @@ def slices(search: Searched, metric: str) -> Drawing | None:
     if not search.complete:
         return None
     keys = list(search.options.space)
-    rows = -(-len(keys) // COLUMNS)
-    figure, grid = panels(rows, min(COLUMNS, len(keys)), 3.0, 2.5)
+    rows = -(-len(keys) // MOST_COLUMNS)
+    columns = -(-len(keys) // rows)
+    figure, grid = panels(rows, columns, max(2.5, 5.0 / columns), 2.5)
     scale = values_of(np.array([one.values[metric] for one in search.complete]))
     last = search.complete[-1].number
     colours = Normalize(search.complete[0].number, max(last, search.complete[0].number + 1))
@@ -52,7 +53,7 @@ def slices(search: Searched, metric: str) -> Drawing | None:
             ax.scatter(x[which], y[which], s=20, facecolors=faces, edgecolors=shades[which], zorder=3)
         scale.on(ax, "y")
         key_axis(ax, "x", key, choice)
-        if k % COLUMNS == 0:
+        if k % columns == 0:
             ax.set_ylabel(metric)
         else:
             ax.tick_params(labelleft=False)

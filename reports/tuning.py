@@ -103,7 +103,8 @@ def _scores(results: Results, tuned: Tuned, trials: list[str]) -> list[float]:
 
 def _rows(table: pd.DataFrame, trials: list[str]) -> list[Row]:
     rows = table[table["trial_id"].isin(trials)].astype(object)
-    return [dict(row) for row in rows.where(rows.notna(), None).to_dict("records")]
+    known = rows.where(rows.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in known.to_dict("records")]
 
 
 def mean_interval(scores: list[float]) -> tuple[float, float, float]:

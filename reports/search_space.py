@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import matplotlib
@@ -68,10 +69,12 @@ def _share_values(shown: list[Axes]) -> None:
 
 
 def main_keys(search: Searched) -> list[str]:
-    """The two numbers of the space that matter most for the first objective; in the space's order where that
-    is unknown; fewer if it has fewer.
+    """The two numbers of the space that matter most for the first objective, of those that at least half of
+    the complete suggestions have; in the space's order where that is unknown; fewer if there are fewer.
     """
-    keys = [key for key, choice in search.options.space.items() if numeric(choice)]
+    found = Counter(key for one in search.complete for key in one.settings)
+    often = [key for key in search.options.space if 2 * found[key] >= len(search.complete)]
+    keys = [key for key in often if numeric(search.options.space[key])]
     known = search.importances.get(search.metrics[0], {})
     return sorted(keys, key=lambda key: -known.get(key, 0.0))[:2]
 

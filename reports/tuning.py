@@ -146,14 +146,14 @@ def in_words(results: Results, found: list[Compared]) -> str:
 
 def listing(found: list[Compared]) -> Listing:
     """A row for each group."""
-    heads = ["group", "settings", "best of", "tuning score", "fresh mean", "95 % interval", "fresh seeds"]
+    heads = ["group", "best of", "tuning score", "fresh mean", "95 % interval", "fresh seeds"]
     rows = []
     for one in found:
         bounds = "–" if math.isnan(one.low) else f"[{number(one.low)}, {number(one.high)}]"
-        row = [one.group, one.settings, str(one.suggestions), number(one.tuned), number(one.mean), bounds]
+        row = [one.group, str(one.suggestions), number(one.tuned), number(one.mean), bounds]
         seeds = f"{len(one.scores)} of {one.planned}"
-        rows.append([*row, seeds, number(one.advantage), _remark(one)])
-    return Listing([*heads, "tuning better by", ""], rows)
+        rows.append([*row, seeds, number(one.advantage), _remark(one), one.settings])
+    return Listing([*heads, "tuning better by", "", "settings"], rows)
 
 
 def _remark(one: Compared) -> str:

@@ -53,16 +53,9 @@ def _states(ax: Axes, search: Searched, metric: str) -> None:
     if valued:
         values_of(np.array([one.values[metric] for one in valued])).on(ax, "y")
     failed = [one.number for one in search.found if one.state == "fail"]
-    ax.plot(
-        failed,
-        [0.02] * len(failed),
-        "^",
-        color=FAILED,
-        markersize=5,
-        transform=ax.get_xaxis_transform(),
-        clip_on=False,
-        zorder=5,
-    )
+    if failed:  # a line of no points, not clipped, would upset the layout
+        low = [0.02] * len(failed)
+        ax.plot(failed, low, "^", color=FAILED, markersize=5, transform=ax.get_xaxis_transform(), zorder=5)
 
 
 def _legend(search: Searched) -> list[Line2D]:

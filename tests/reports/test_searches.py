@@ -13,13 +13,16 @@ import pytest
 from pipeline.store.status import lines
 from pipeline.study import Study
 from reports import build, searches
+from reports.fronts import hypervolume
 from reports.results import read
 from reports.search_axes import values_of
 from reports.search_space import main_keys
 from tests.reports import synthetic
 from tests.reports.search_runs import RATE, SPACE, study, suggestion, write
 
-WIDTHS = [{"discriminator.width": width} for width in (16, 64, 256)]
+# Such as that a figure's parts found no room.
+pytestmark = pytest.mark.filterwarnings("error::UserWarning")
+WIDTHS = [{"discriminator.width": width} for width in (16, 64)]  # of three: one has none yet
 
 
 def drawn(rng: np.random.Generator) -> dict[str, Any]:
@@ -63,10 +66,10 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_group_has_every_figure_and_its_best(page: Path) -> None:
     kinds = {"history", "importance", "slice-kid", "contour", "parallel"}
-    assert figures(page) == {f"{k}-{kind}" for k in range(3) for kind in kinds}
+    assert figures(page) == {f"{k}-{kind}" for k in range(2) for kind in kinds}
     html = (page / "index.html").read_text()
     assert re.findall(r"<h3>(discriminator.width \d+)</h3>", html) == [
-        "discriminator.width 16", "discriminator.width 64", "discriminator.width 256",
+        "discriminator.width 16", "discriminator.width 64",
     ]  # fmt: skip
     able = [one for one in asked(20, 1) if one["state"] == "complete" and one["feasible"]]
     best = min(able, key=lambda one: one["values"]["kid"])
@@ -82,16 +85,16 @@ def test_every_group_has_every_figure_and_its_best(page: Path) -> None:
 
 def test_a_search_claims_no_missing_trials_and_decides_nothing(page: Path) -> None:
     said = words(page)
-    assert "60 suggestions of 3 searches: 42 complete" in said
+    assert "40 suggestions of 2 searches: 28 complete" in said
     assert "lie in this store" not in said
     assert "missing." not in said
     assert searches.UNDECIDED in said
     assert 'class="badge"' not in (page / "index.html").read_text()
     trials = pd.read_csv(page / "tables/results.csv")
-    assert len(trials) == 42 * 2 + 18
+    assert len(trials) == 28 * 2 + 12
     assert set(trials["objective.penalty"].astype(str)) > {"–"}
-    assert len(pd.read_csv(page / "tables/suggestions.csv")) == 60
-    assert len(pd.read_csv(page / "tables/importances.csv")) == 12
+    assert len(pd.read_csv(page / "tables/suggestions.csv")) == 40
+    assert len(pd.read_csv(page / "tables/importances.csv")) == 8
 
 
 def test_the_same_tables_give_the_same_figures(page: Path, tmp_path: Path) -> None:
@@ -120,8 +123,6 @@ def test_a_front_and_its_hypervolume(tmp_path: Path) -> None:
     assert list(search.losses(search.able)[:, 1]) == [-b for _, b in points[:5]]
     # Worst seen: kid 0.6, recall 0.1. Rectangles by hand: from kid 0.1, 0.2, 0.5 on.
     assert list(searches.reference(search)) == [0.6, -0.1]
-    from reports.fronts import hypervolume
-
     volume = 0.1 * 0.1 + 0.3 * 0.5 + 0.1 * 0.8
     assert hypervolume(search.losses(search.able), searches.reference(search)) == pytest.approx(volume)
     folder = build(run.root)

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.errors import InputError
-from pipeline.study import Study
+from pipeline.study import SEARCHING, Study
 
 app = typer.Typer(
     name="birthday",
@@ -115,13 +115,14 @@ def plan(
 ) -> None:
     """Show the trials, axes and predicted cost of a study; runs nothing."""
     from pipeline.engine.design import detectable
-    from pipeline.engine.outlook import lines, outlook
+    from pipeline.engine.outlook import lines, of_search, outlook
     from pipeline.engine.plan import load_data
     from pipeline.store.run import Run
 
     study = _load(study_file, overrides, quick)
     trials = study.trials()
-    data = load_data(trials, data_root)
+    ends = [*study.groups(), *study.corners()] if study.search else []  # checked as by a search
+    data = load_data([*trials, *map(study.resolve, ends)], data_root)
     print(f"{study.study}: {study.question}")
     _show(("axis", "values"), study.outline())
     embeddings = ", ".join(study.measure.embedding_names())
@@ -131,6 +132,8 @@ def plan(
     )
     found = outlook(trials, data, study.resources, Run(f"{runs.rstrip('/')}/{study.study}"))
     for line in lines(found, study.resources, price):
+        print(line)
+    for line in of_search(study, data, Run(f"{runs.rstrip('/')}/{study.study}{SEARCHING}"), price):
         print(line)
     for line in detectable(study, trials, data):
         print(line)

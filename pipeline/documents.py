@@ -25,7 +25,7 @@ _Loader.yaml_implicit_resolvers = {
     for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$", re.I), list("tTfF"))
-_Loader.add_implicit_resolver(
+_FLOAT: Any = (
     "tag:yaml.org,2002:float",
     re.compile(
         r"^[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?:inf|nan))$",
@@ -33,6 +33,14 @@ _Loader.add_implicit_resolver(
     ),
     list("-+0123456789."),
 )
+_Loader.add_implicit_resolver(*_FLOAT)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes text that the loader would take for a number, such as the id `12345e678901`."""
+
+
+_Dumper.add_implicit_resolver(*_FLOAT)
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -61,7 +69,9 @@ def parse_yaml(text: str) -> Any:
 
 def dump_yaml(document: dict[str, Any]) -> str:
     """YAML in the order given, one line for short lists."""
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
+    return yaml.dump(
+        document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None
+    )
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

@@ -221,6 +221,36 @@ class Constraint(_OfMetric):
         return value - self.at_most
 
 
+class TunedSetting(Options):
+    """What a search chose for a group of `search.each`.
+
+    trial: id of its trial with the search's first seed. value: the first objective's, the mean over the
+    search's seeds. suggestions: those that ended and kept the constraints, of which it is the best.
+    """
+
+    group: dict[str, Any] = {}
+    settings: dict[str, Any]
+    trial: str
+    value: float
+    suggestions: Count
+
+
+class Tuned(Options):
+    """Where the settings of a best study come from, so that its report can say how much of the tuning score
+    was luck: `birthday search` writes it, nothing else reads it, and no trial depends on it.
+
+    search: the study that searched. metric, direction: of its first objective, measured by the protocol of
+    this id. seeds: of each suggestion.
+    """
+
+    search: str
+    metric: Metric
+    direction: Literal["maximize", "minimize"]
+    protocol: str
+    seeds: Count
+    chosen: Annotated[list[TunedSetting], Field(min_length=1)]
+
+
 class SearchOptions(Options):
     """An Optuna search over dotted keys of the base configuration.
 

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from pipeline.documents import assign, describe, dump_yaml, read_yaml
 from pipeline.errors import InputError
 from pipeline.options import Options
-from pipeline.search_options import Categories, FloatRange, IntRange, SearchOptions
+from pipeline.search_options import Categories, FloatRange, IntRange, SearchOptions, Tuned
 from pipeline.study_options import (
     ControlOptions,
     Hypothesis,
@@ -39,6 +39,7 @@ class Study(Options):
     hypotheses: list[Hypothesis] = []
     resources: ResourceOptions = ResourceOptions()
     search: SearchOptions | None = None
+    tuned: Tuned | None = None
 
     @classmethod
     def load(cls, path: str | Path, overrides: list[str] | None = None) -> Study:
@@ -194,9 +195,15 @@ class Study(Options):
                 vary["rows"] = _ends(values)
             elif key != "exclude":
                 vary[key] = self.seeds()[:1] if key == "seed" else _ends(values)
+        document.pop("tuned", None)  # other settings than those
         if "search" in document:
             document["search"]["trials"] = min(2, document["search"]["trials"])
         return Study.parse(_shrunk(document), document["study"])
+
+    @property
+    def searches(self) -> bool:
+        """Whether this is what `birthday search` carries out: suggestions, not the combinations of `vary`."""
+        return self.search is not None and self.study.endswith(SEARCHING)
 
     def groups(self) -> list[dict[str, Any]]:
         """Every combination of the values of `search.each`, as settings; one of no setting if it is empty."""
@@ -313,6 +320,8 @@ class Study(Options):
                 raise InputError(f"search.space.{str(error).removeprefix('vary.')}") from None
 
 
+# What `birthday search` adds to a study's name for its run.
+SEARCHING = "-search"
 # The part of a trial that moves each predictor: its axes are the treatment, all other axes are covariates.
 PREDICTOR_AXES: dict[str, str] = {
     "log_discriminator_params": "discriminator.",
@@ -398,6 +407,7 @@ def _accepts(group: str, name: Any, key: str) -> bool:
 
 __all__ = [
     "PREDICTOR_AXES",
+    "SEARCHING",
     "Categories",
     "FloatRange",
     "Hypothesis",

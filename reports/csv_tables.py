@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.study import Study
+from reports import tuning
 from reports.results import Results
 from reports.robustness import Robustness, table
 from reports.statistics import Verdict
@@ -16,12 +17,14 @@ from reports.words import claim
 
 def csv_files(results: Results, verdicts: list[Robustness]) -> dict[str, bytes]:
     """File name -> CSV: every table of the store without its image columns, `results.csv`, `hypotheses.csv`
-    and `robustness.csv`.
+    and `robustness.csv`; of a best study `tuning.csv`.
     """
     tables = {name: rows.drop(columns=_images(rows)) for name, rows in results.tables.items()}
     tables["results"] = results.trials
     tables["hypotheses"] = hypotheses([found.verdict for found in verdicts], results.study)
     tables["robustness"] = table(verdicts)
+    if results.study.tuned is not None:
+        tables["tuning"] = tuning.table(tuning.compared(results))
     return {
         f"{name}.csv": rows.to_csv(index=False, lineterminator="\n").encode()
         for name, rows in sorted(tables.items())

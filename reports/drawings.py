@@ -5,12 +5,26 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from reports import batches, curves, figures, judged_figure, modes, robustness_figure, ruler, tau_figure
+from reports import (
+    batches,
+    curves,
+    figures,
+    judged_figure,
+    modes,
+    robustness_figure,
+    ruler,
+    search_figures,
+    search_space,
+    searches,
+    tau_figure,
+    tuning,
+)
 from reports.judged import Judged
 from reports.results import Results
 from reports.robustness import Robustness
+from reports.searches import Searched
 from reports.style import Drawing
-from reports.words import many
+from reports.words import many, number
 
 
 class Shown(NamedTuple):
@@ -33,7 +47,7 @@ def draw(
 ) -> dict[str, Shown]:
     """Draw every figure there is data for, add its files, and give captions by name."""
     drawings = _rulers(results, found) | _support(results) | _tau_curves(results) | _training(results)
-    drawings |= _modes(results)
+    drawings |= _modes(results) | _tuning(results) | _searches(results)
     drawings["judgments"] = (
         judged_figure.duplicate_curves(labelled),
         "How likely people are to call a pair duplicates, by its distance: a logistic curve in log "
@@ -106,6 +120,80 @@ def _modes(results: Results) -> dict[str, Captioned]:
         )
         for dataset in datasets
     }
+
+
+def _tuning(results: Results) -> dict[str, Captioned]:
+    found = tuning.compared(results)
+    return {
+        "tuning": (
+            tuning.drawing(results, found),
+            "The tuning score of each group's setting, the best of its search, beside the same setting on "
+            "fresh seeds. A diamond beyond the bar on the better side: part of it was luck.",
+        )
+    }
+
+
+def _searches(results: Results) -> dict[str, Captioned]:
+    found: dict[str, Captioned] = {}
+    for k, search in enumerate(searches.searched(results)):
+        found |= _course(search, k) | _space(search, k)
+    return found
+
+
+def _course(search: Searched, k: int) -> dict[str, Captioned]:
+    worst = ""
+    if search.able:
+        point = [one.values for one in search.able]
+        ends = [
+            (min if objective.towards == "maximize" else max)(values[objective.metric] for values in point)
+            for objective in search.options.objective
+        ]
+        worst = ", ".join(f"{m} {number(end)}" for m, end in zip(search.metrics, ends, strict=True))
+    return {
+        f"search-{k}-history": (
+            search_figures.history(search),
+            "The course of the search: what each suggestion was worth, and the best so far that keeps the "
+            "constraints.",
+        ),
+        f"search-{k}-front": (
+            search_figures.front(search),
+            "The Pareto front: suggestions to which no other is better in one objective and as good in the "
+            "rest.",
+        ),
+        f"search-{k}-hypervolume": (
+            search_figures.hypervolume(search),
+            "Hypervolume over time: how much of the objectives' space the feasible suggestions until then "
+            f"dominate, measured from the worst value of each that a feasible one has ({worst}), in the "
+            "product of the objectives' units.",
+        ),
+        f"search-{k}-importance": (
+            search_figures.importance(search),
+            "How much each key decides whether a suggestion is among the best quarter (PED-ANOVA; "
+            "conditional keys where they are proposed). Shares of 1; of few suggestions a rough guide.",
+        ),
+    }
+
+
+def _space(search: Searched, k: int) -> dict[str, Captioned]:
+    found: dict[str, Captioned] = {
+        f"search-{k}-slice-{metric}": (
+            search_space.slices(search, metric),
+            f"Each key against {metric}. Dark: early suggestions, light: late ones. Hollow: outside the "
+            "constraints. A conditional key has only the suggestions that it was proposed in.",
+        )
+        for metric in search.metrics
+    }
+    found[f"search-{k}-contour"] = (
+        search_space.contour(search),
+        f"{search.metrics[0]} over the two numbers of the space that matter most for it, interpolated "
+        "between suggestions. Cross: outside the constraints.",
+    )
+    found[f"search-{k}-parallel"] = (
+        search_space.parallel(search),
+        "Every complete suggestion as a line through its settings and what they are worth. Thick: the best, "
+        "or the front. Dashed: outside the constraints.",
+    )
+    return found
 
 
 def _tau_curves(results: Results) -> dict[str, Captioned]:

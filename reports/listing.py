@@ -27,7 +27,7 @@ class Listing(NamedTuple):
 
 def trials(results: Results) -> Listing:
     """Every stored trial of the study with its measurement."""
-    axes = [key for key, values in results.study.axes().items() if len(values) > 1 or key == "seed"]
+    axes = [key for key, values in results.axes.items() if values > 1 or key == "seed"]
     heads = [*axes, "D params", "status", "C", "N₂", "95 % interval", "N₂ / real"]
     heads += ["clusters", "largest cluster", "N₂ without it", "precision", "recall", "passes gate"]
     rows = []
@@ -51,7 +51,7 @@ def trials(results: Results) -> Listing:
 
 def failures(results: Results) -> Listing:
     """Every trial that did not complete, with its reason and configuration."""
-    axes = [key for key, values in results.study.axes().items() if len(values) > 1]
+    axes = [key for key, values in results.axes.items() if values > 1]
     rows = []
     for _, t in results.failed.iterrows():
         configuration = ", ".join(f"{a}={t[a]}" for a in axes) or t["trial_id"]

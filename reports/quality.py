@@ -58,7 +58,7 @@ def quality(results: Results, embedding: str) -> Listing:
     )
     trials = results.trials[results.trials["trial_id"].isin(generated.index)]
     shown = [name for name in HEADS if rows[name].notna().any()]
-    axes = [key for key, values in results.study.axes().items() if len(values) > 1 or key == "seed"]
+    axes = [key for key, values in results.axes.items() if values > 1 or key == "seed"]
     listed = [["real images", *[""] * (len(axes) - 1), *_cells(row, shown)] for _, row in real.iterrows()]
     for _, trial in trials.iterrows():
         listed.append([*(str(trial[a]) for a in axes), *_cells(generated.loc[trial["trial_id"]], shown)])

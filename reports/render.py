@@ -26,7 +26,9 @@ from reports import (
     modes,
     pictures,
     quality,
+    searches,
     style,
+    tuning,
     words,
 )
 from reports.drawings import draw
@@ -59,7 +61,8 @@ def page(run: Run) -> bytes:
 def render(results: Results) -> dict[str, bytes]:
     """Every file of the report by its path inside the report's folder."""
     study = results.study
-    verdicts = [decide(hypothesis, study, results.completed) for hypothesis in study.hypotheses]
+    hypotheses = [] if study.searches else study.hypotheses  # tuned trials decide nothing
+    verdicts = [decide(hypothesis, study, results.completed) for hypothesis in hypotheses]
     found = [robustness(verdict, results) for verdict in verdicts]
     tables = csv_tables.csv_files(results, found)
     files = {f"tables/{name}": content for name, content in tables.items()}
@@ -76,6 +79,7 @@ def render(results: Results) -> dict[str, bytes]:
         "study": study,
         "primary": primary(study),
         "results": results,
+        "inventory": (searches if study.searches else words).inventory(results),
         "found": found,
         "splits": {v.hypothesis.name: listing.by_variant(v, results) for v in verdicts},
         "words": words,
@@ -98,6 +102,10 @@ def render(results: Results) -> dict[str, bytes]:
         "by_people": {one.embedding: judged_support.support(results, one) for one in labelled},
         "agreement": {one.embedding: judged_support.agreement(one) for one in labelled},
         "labelled": labelled,
+        "searches": searches,
+        "searched": searches.searched(results),
+        "tuning": tuning,
+        "compared": tuning.compared(results),
         "provenance": listing.provenance(results, csv_tables.digest(tables)),
         "in_mlflow": listing.in_mlflow(results),
         "empty": [name for name, table in results.tables.items() if table.empty],

@@ -4,6 +4,7 @@ with.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -15,6 +16,7 @@ from pipeline.store.schemas import SCHEMAS
 from pipeline.study import Study
 from pipeline.trial import TrialConfig
 from reports.protocols import TRIALS, Protocol, primary, select, under
+from reports.suggestions import searched_axes, suggestions, trials_of
 
 # The order in which a table's rows are shown: the store's own order follows file names, which are hashes.
 ORDER = [
@@ -45,6 +47,8 @@ QUALITIES = [
     *["bins_different", "data_copying", "authenticity", "nearest_train_median", "nearest_held_out_median"],
 ]
 FACTS = ["status", "error", "discriminator_params", "generator_params", "steps_done", "data_fingerprint"]
+# The tables of searches.
+SEARCHED = ["suggestions", "importances"]
 # The tables of what was measured with the study's rulers.
 MEASURED = ["collisions", "distances", "clusters", "estimates", "batches"]
 
@@ -53,15 +57,17 @@ MEASURED = ["collisions", "distances", "clusters", "estimates", "batches"]
 class Results:
     """Everything that the report shows, all of it derived from `tables` and `study`.
 
-    facts: one row a stored trial of the study, in the study's order: its id, `variant` (system, objective
-    and regularisers in a few words), every varied axis, `train_samples`, `seed`, status, sizes. trials: the
-    same with the measurement under the primary protocol (null where there is none), `n2_real` and
+    axes: what is varied, with the number of its values: in a search's run the keys of `search.each` and of
+    the space. facts: one row a stored trial of the study, in the study's order: its id, `variant` (system,
+    objective and regularisers in a few words), every varied axis, `train_samples`, `seed`, status, sizes.
+    trials: the same with the measurement under the primary protocol (null where there is none), `n2_real` and
     `ratio_to_real`, quality, `real_precision`, `gate` (the least precision that passes) and `passes_gate`.
     measured: by table, the rows under any of the study's protocols. others: one row for every other protocol
     that the store holds, with its number of rows. mlflow: where the run was mirrored to.
     """
 
     study: Study
+    axes: dict[str, int]
     tables: dict[str, pd.DataFrame]
     facts: pd.DataFrame
     trials: pd.DataFrame
@@ -126,14 +132,24 @@ def read(run: Run) -> Results:
     """Read a run's tables. Raises InputError for a damaged run."""
     study = run.study
     tables = {name: _sorted(run.table(name)) for name in SCHEMAS}
-    if tables["suggestions"].empty:  # of a study that nothing was searched for: no table that is missing
-        del tables["suggestions"]
+    axes = {key: len(values) for key, values in study.axes().items()}
     planned = [trial.id for trial in study.trials()]
     stored = set(tables["trials"]["trial_id"])
-    facts = _configured(study, tables["trials"], planned)
+    if study.searches:
+        asked = suggestions(study, tables["suggestions"])
+        axes = searched_axes(study, asked)
+        # Of one that was ended early some seeds were never meant to be trained.
+        planned = [trial for trial in trials_of(study, asked) if trial in stored]
+    for name in SEARCHED:
+        if tables[name].empty:  # of a study that nothing was searched for: no table that is missing
+            del tables[name]
+    facts = _configured(axes, tables["trials"], planned)
+    if study.searches:  # a key that is proposed under a condition
+        facts = facts.fillna(dict.fromkeys(axes, "–"))
     measured = {name: select(study, tables[name], facts["trial_id"]) for name in MEASURED}
     return Results(
         study=study,
+        axes=axes,
         tables=tables,
         facts=facts,
         trials=_with_measurement(facts, study, measured["collisions"], tables, primary(study)),
@@ -151,15 +167,15 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(keys, kind="stable").reset_index(drop=True)
 
 
-def _configured(study: Study, stored: pd.DataFrame, planned: list[str]) -> pd.DataFrame:
+def _configured(axes: Iterable[str], stored: pd.DataFrame, planned: list[str]) -> pd.DataFrame:
     """The study's trials in its order, with the varied axes from each one's own configuration."""
     trials = stored.drop_duplicates("trial_id").set_index("trial_id")
     trials = trials.loc[[trial for trial in planned if trial in trials.index]].reset_index()
-    axes = dict.fromkeys([*study.axes(), "objective.name", "train_samples", "seed"])
+    names = dict.fromkeys([*axes, "objective.name", "train_samples", "seed"])
     configs = [TrialConfig.model_validate_json(text) for text in trials["config"]]
     columns: dict[str, Any] = {"trial_id": trials["trial_id"]}
     columns |= {"variant": pd.Series([config.variant for config in configs], dtype=object)}
-    columns |= {axis: pd.Series([config.at(axis) for config in configs], dtype=object) for axis in axes}
+    columns |= {axis: pd.Series([config.at(axis) for config in configs], dtype=object) for axis in names}
     columns |= {name: trials[name] for name in FACTS}
     return pd.DataFrame(columns)
 

@@ -173,6 +173,10 @@ def test_the_schema_accepts_the_studies_and_refuses_mistakes(birthday: Command) 
     schema = json.loads(birthday("schema").out)
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
+    tuned = {"search": "tiny-search", "metric": "kid", "direction": "minimize", "protocol": "x", "seeds": 1}
+    tuned["chosen"] = [{"settings": {"generator.width": 4}, "trial": "x", "value": 0.5, "suggestions": 9}]
+    assert not list(validator.iter_errors(parse_yaml(TINY) | {"tuned": tuned}))
+    assert list(validator.iter_errors(parse_yaml(TINY) | {"tuned": tuned | {"metric": "n2"}}))
     for path in sorted((ROOT / "studies").glob("*.yaml")):
         validator.validate(parse_yaml(path.read_text()))
     broken = parse_yaml(TINY)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import InputError, Study
-from pipeline.documents import parse_yaml
+from pipeline.documents import dump_yaml, parse_yaml
 
 STUDIES = sorted((Path(__file__).parents[1] / "studies").glob("*.yaml"))
 QUICKSTART = next(path for path in STUDIES if path.stem == "quickstart")
@@ -62,6 +62,14 @@ def test_a_trial_found_by_its_seed_is_the_one_that_all_keys_give() -> None:
 
 def test_numbers_like_1e_minus_4_are_numbers() -> None:
     assert small().base.training.generator_lr == 1e-4
+
+
+def test_text_that_looks_like_a_number_is_read_back_as_text() -> None:
+    texts = ["12345e678901", "1e5", "+3e-2", "7", "0.5", "true", "null", ".inf", "abc"]
+    assert parse_yaml(dump_yaml({"ids": texts, "numbers": [1e5, 1e-7]})) == {
+        "ids": texts,
+        "numbers": [1e5, 1e-7],
+    }
 
 
 def test_zip_moves_keys_together_and_exclude_drops() -> None:

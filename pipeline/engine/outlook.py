@@ -12,7 +12,7 @@ from pipeline.engine.plan import data_key
 from pipeline.engine.tuning import kept_for
 from pipeline.progress import duration
 from pipeline.store.run import Run
-from pipeline.study import ResourceOptions
+from pipeline.study import ResourceOptions, Study
 from pipeline.trial import TrialConfig
 
 
@@ -44,6 +44,23 @@ def outlook(
             each = predicted_seconds(first, data[data_key(first)].sample_shape)
         seconds += len(alike) * each
     return Outlook(seconds, probed, len(trials) - probed)
+
+
+def of_search(study: Study, data: Mapping[str, DataSet], target: Run, price: float | None) -> Iterator[str]:
+    """What `birthday plan` prints of a study's search: how many trials at most, and what they take if all are
+    like the base's, whatever the space makes of them.
+    """
+    options = study.search
+    if options is None:
+        return
+    groups, count = study.groups(), options.trials * options.seeds
+    likely = [t for group in groups for t in study.resolve(group).with_seeds(range(count)).values()]
+    yield (
+        f"search: at most {len(likely):,} trials ({len(groups):,} x {options.trials:,} suggestions x "
+        f"{options.seeds:,} seeds); with the base's settings"
+    )
+    for line in lines(outlook(likely, data, study.resources, target), study.resources, price):
+        yield f"  {line}"
 
 
 def lines(found: Outlook, resources: ResourceOptions, price: float | None) -> Iterator[str]:

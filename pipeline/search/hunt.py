@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import optuna
 from optuna.trial import TrialState
 
+from pipeline.scores import Tables, means
 from pipeline.search.proposals import Settings, ask
-from pipeline.search.scores import Tables, means
 from pipeline.search_options import SearchOptions
 from pipeline.trial import TrialConfig
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,17 +14,27 @@ from pipeline.engine.engines import Engine
 from pipeline.engine.execute import Bench, prepare, started
 from pipeline.errors import InputError
 from pipeline.progress import Progress, Silent
-from pipeline.search.findings import Suggestion, best_of, best_study, suggestion_rows, suggestions
+from pipeline.scores import Tables
+from pipeline.search.findings import (
+    Suggestion,
+    best_of,
+    best_study,
+    importance_rows,
+    suggestion_rows,
+    suggestions,
+)
 from pipeline.search.hunt import Hunt
 from pipeline.search.proposals import Settings, database, journal, pruner, sampler
-from pipeline.search.scores import Tables
 from pipeline.store.run import Run
-from pipeline.study import Study
+from pipeline.store.tables import Row
+from pipeline.study import SEARCHING, Study
 from pipeline.trial import TrialConfig, content_hash
 
 JOURNAL, BEST = "optuna.journal", "best.yaml"
 # The tables that a suggestion's worth is read from.
 READ = ("trials", "quality", "modes", "curves")
+# Seconds after which whoever looks at the run meanwhile sees its suggestions as they are.
+SAVED_EVERY = 10.0
 
 
 class Search(NamedTuple):
@@ -55,7 +66,7 @@ def search(
     options = study.search
     if options is None:
         raise InputError(f"study {study.study!r}: has no search: block")
-    searched = study.model_copy(update={"study": f"{study.study}-search"})
+    searched = study.model_copy(update={"study": f"{study.study}{SEARCHING}"})
     target = Run(f"{str(runs).rstrip('/')}/{searched.study}")
     if not target.files.local and storage is None:
         raise InputError(f"--runs {runs}: a journal needs a local disk; name a database with --storage")
@@ -92,19 +103,13 @@ def search(
             _carry_out(study, groups, tuners, wanted, bench, worker, target, watch)
         finally:
             watch.finish()
-            rows = [
-                row
-                for group, tuner in zip(groups, tuners, strict=True)
-                for row in suggestion_rows(study, group, tuner)
-            ]
-            target.save_measurement("suggestions", {"suggestions": rows})
+            _save(study, groups, tuners, target)
     found = [suggestions(group, tuner) for group, tuner in zip(groups, tuners, strict=True)]
-    best = [best_of(options, group) for group in found]
-    if None in best:
+    best = [one for group in found if (one := best_of(options, group))]
+    if len(best) < len(groups):
         within = " within the constraints" if options.constraints else ""
         raise InputError(f"{target.root}: no suggestion succeeded{within}; `birthday status` says why")
-    settings = [{**group, **one.settings} for group, one in zip(groups, best, strict=True) if one]
-    target.files.replace(BEST, best_study(study, settings).yaml().encode())
+    target.files.replace(BEST, best_study(study, found, best).yaml().encode())
     return Search([one for group in found for one in group], f"{target.root}/{BEST}")
 
 
@@ -116,6 +121,15 @@ def study_name(study: Study, group: Settings) -> str:
     search = study.search.model_dump(mode="json", exclude={"trials", "fresh_seeds", "parallel", "ordered"})
     what = content_hash([study.base.model_dump(mode="json"), study.measure_id(), search, group])
     return " ".join([f"{study.study}-search", *(f"{k}={v}" for k, v in group.items()), what[:8]])
+
+
+def _save(study: Study, groups: Sequence[Settings], tuners: Sequence[optuna.Study], target: Run) -> None:
+    """Write what is known of the suggestions until now, in place of what was."""
+    rows: dict[str, list[Row]] = {"suggestions": [], "importances": []}
+    for group, tuner in zip(groups, tuners, strict=True):
+        rows["suggestions"] += suggestion_rows(study, group, tuner)
+        rows["importances"] += importance_rows(study, tuner)
+    target.save_measurement("suggestions", rows)
 
 
 def _carry_out(
@@ -157,11 +171,15 @@ def _carry_out(
 
     count = wanted * options.seeds
     expected = [t for group in groups for t in study.resolve(group).with_seeds(range(count)).values()]
+    saved = time.monotonic()
     for finished in bench.train_as_asked(due, expected, worker, target):
         watch.advance(finished)
         for end in finished:
             done.add(end.trial_id)
             take(end.trial, end.tables)
+        if time.monotonic() - saved > SAVED_EVERY:
+            _save(study, groups, tuners, target)
+            saved = time.monotonic()
     due()  # tells the last
 
 

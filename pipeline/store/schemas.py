@@ -232,6 +232,14 @@ SCHEMAS: dict[str, pa.Schema] = {
         ("asked_at", _time),
         ("told_at", _time),
     ),
+    # How much each key of a search's space decides whether a suggestion is among the best: shares by
+    # PED-ANOVA, 1 in all for each objective. None where too few suggestions are complete.
+    "importances": _table(
+        ("search", _text),  # as in `suggestions`
+        ("metric", _text),
+        ("key", _text),
+        ("importance", _real),
+    ),
 }
 
 # What tells a table's rows apart. The same trial measured twice under the same rule gives the same row twice.
@@ -252,4 +260,5 @@ KEYS: dict[str, list[str]] = {
     "modes": ["trial_id", "source", "data_fingerprint", "samples"],
     "samples": [*_subject, "index"],
     "suggestions": ["search", "number"],
+    "importances": ["search", "metric", "key"],
 }

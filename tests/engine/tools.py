@@ -40,7 +40,7 @@ controls:
   finite_support: [20]
 """
 # Nobody has judged these trials, digits have no modes that are known, and nothing was searched for.
-EMPTY = ("labels", "modes", "suggestions")
+EMPTY = ("labels", "modes", "suggestions", "importances")
 # When and where something ran, and how long it took: all that may differ between two runs.
 CIRCUMSTANCES = {
     "wall_seconds",

@@ -12,8 +12,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from pipeline import InputError, Study, load_run, run
-from pipeline.search import Search, hunt, search
+from pipeline.search import Search, hunt, search, searching
 from pipeline.search.searching import JOURNAL
+from pipeline.store.status import lines
 from tests.engine.tools import TINY, Command, study
 
 SPACE = """
@@ -211,7 +212,13 @@ def test_a_search_for_each_capacity_and_its_best_on_fresh_seeds(
     assert set(tuning.table("trials")["seed"]) == {0}
     assert set(fresh.table("trials")["seed"]) == {1, 2}
     assert fresh.table("trials").groupby("discriminator_width").size().to_dict() == {2: 2, 4: 2}
+    assert fresh.study.tuned is not None
+    assert fresh.study.tuned.search == "tiny-search"
+    chosen = {json.dumps(one.group): one for one in fresh.study.tuned.chosen}
     for group, own in rows.groupby("group"):
+        values = [json.loads(text)["kid"] for text in own["values"]]
+        assert (chosen[str(group)].value, chosen[str(group)].suggestions) == (min(values), 2)
+        assert chosen[str(group)].trial in set(tuning.table("trials")["trial_id"])
         best = min(own.to_dict("records"), key=lambda row: json.loads(row["values"])["kid"])
         width = json.loads(str(group))["discriminator.width"]
         trials = [t for t in fresh.study.trials() if t.discriminator and t.discriminator.width == width]
@@ -278,3 +285,35 @@ def test_the_command(birthday: Command, runs: Path, tmp_path: Path) -> None:
     assert refused.code == 2
     assert "secret" not in refused.err
     assert len(refused.err.splitlines()) == 1
+
+
+def test_what_matters_is_in_the_tables_and_whoever_looks_meanwhile_sees_it(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Saved after every batch; ten suggestions are enough for importances."""
+    monkeypatch.setattr(searching, "SAVED_EVERY", 0.0)
+    counts: list[list[str]] = []
+    save = searching._save
+
+    def saves(study: Study, groups: Any, tuners: Any, target: Any) -> None:
+        save(study, groups, tuners, target)
+        counts.append(lines(target.root)[:2])
+
+    monkeypatch.setattr(searching, "_save", saves)
+    search(tuned("search.seeds=1"), runs, engine="inline", trials=10)
+    assert len(counts) > 2
+    assert counts[-1] == ["tiny-search: 10 suggestions", "  complete: 10"]
+    assert counts[0] != counts[-1]
+    rows = load_run(runs / "tiny-search").table("importances")
+    assert set(rows["key"]) == {"training.generator_lr", "generator.width", "objective.name"}
+    assert rows["importance"].sum() == pytest.approx(1.0)
+    assert (rows["importance"] >= 0).all()
+
+
+def test_the_plan_says_what_a_search_may_take(birthday: Command, tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(TINY + SPACE + "  each: [discriminator.width]\n")
+    said = birthday("plan", file)
+    assert (said.code, said.err) == (0, "")
+    assert "search: at most 16 trials (2 x 4 suggestions x 2 seeds); with the base's settings" in said.out
+    assert "    16 trials by arithmetic" in said.out

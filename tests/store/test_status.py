@@ -53,7 +53,7 @@ def test_what_is_done_what_failed_and_who_is_writing(root: str) -> None:
             "  completed: 1",
             "  diverged: 1",
             "  lost: 1",
-            "  beside the plan (a search's suggestions, an earlier version): 1",
+            "  beside the plan (an earlier version): 1",
         ]
         assert sorted(told[5:7]) == sorted(
             [f"  {ids[1]} lost: why lost", f"  {ids[2]} diverged: why diverged"]

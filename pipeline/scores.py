@@ -1,15 +1,19 @@
-"""What a suggestion is worth: numbers of its trials' rows, and their means over seeds."""
+"""What a trial and a suggestion are worth: numbers of rows of the tables, and their means over seeds.
+
+The search is told these, and the report compares them with those of fresh seeds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean, pvariance
+from typing import Any
 
 from pipeline.search_options import Metric, SearchOptions
-from pipeline.store.tables import Row
 
 # The part of a curve, at its end, whose variance tells whether training has settled.
 LATE = 0.25
+Row = Mapping[str, Any]
 Tables = Mapping[str, Sequence[Row]]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from pipeline.search.scores import means, score
+from pipeline.scores import means, score
 from pipeline.search_options import SearchOptions
 
 SPACE = {"training.generator_lr": {"type": "float", "low": 1e-4, "high": 1e-2}}

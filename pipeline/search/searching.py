@@ -15,7 +15,7 @@ from pipeline.errors import InputError
 from pipeline.progress import Progress, Silent
 from pipeline.search.findings import Suggestion, best_of, best_study, suggestion_rows, suggestions
 from pipeline.search.hunt import Hunt
-from pipeline.search.proposals import Settings, database, journal, pruner, sampler
+from pipeline.search.proposals import Numbered, Settings, database, journal, pruner
 from pipeline.search.scores import Tables
 from pipeline.store.run import Run
 from pipeline.study import Study
@@ -79,7 +79,7 @@ def search(
                     optuna.create_study(
                         study_name=study_name(study, group),
                         storage=kept,
-                        sampler=sampler(options.sampler, 0),
+                        sampler=Numbered(options.sampler),
                         pruner=pruner(options.pruner, options.seeds),
                         directions=[objective.towards for objective in options.objective],
                         load_if_exists=True,
@@ -138,22 +138,22 @@ def _carry_out(
     hunts = [hunt(group, tuner) for group, tuner in zip(groups, tuners, strict=True)]
     done, flying = target.done(), set[str]()
 
-    def take(trial: TrialConfig, tables: Tables) -> None:
+    def take(trial_id: str, tables: Tables) -> None:
         for one in hunts:
-            one.take(trial, tables)
+            one.take(trial_id, tables)
 
     def due() -> list[TrialConfig]:
         parallel = options.parallel or -(-worker.slots() // len(hunts))
         while True:
-            waited = {trial.id: trial for one in hunts for trial in one.advance(parallel)}
+            waited = {key: trial for one in hunts for key, trial in one.advance(parallel).items()}
             stored = waited.keys() & done
             if not stored:
                 break
             for trial_id, tables in _stored(target, stored):
-                take(waited[trial_id], tables)
-        fresh = [trial for trial in waited.values() if trial.id not in flying]
-        flying.update(trial.id for trial in fresh)
-        return fresh
+                take(trial_id, tables)
+        fresh = waited.keys() - flying
+        flying.update(fresh)
+        return [trial for key, trial in waited.items() if key in fresh]
 
     count = wanted * options.seeds
     expected = [t for group in groups for t in study.resolve(group).with_seeds(range(count)).values()]
@@ -161,7 +161,7 @@ def _carry_out(
         watch.advance(finished)
         for end in finished:
             done.add(end.trial_id)
-            take(end.trial, end.tables)
+            take(end.trial_id, end.tables)
     due()  # tells the last
 
 

@@ -29,7 +29,7 @@ COLUMNS = (
     "peer",
     "load",
 )
-NAMES = ("pair_search", "training", "sweep", "overhead", "scale")
+NAMES = ("pair_search", "training", "sweep", "overhead", "scale", "search")
 
 
 def main(arguments: list[str] | None = None) -> None:

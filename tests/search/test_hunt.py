@@ -216,7 +216,7 @@ def test_a_decision_to_go_on_is_not_taken_anew(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_suggestion_costs_no_comparison_with_all_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    real, calls = FloatDistribution.__eq__, []
+    real, calls = FloatDistribution.__eq__, list[None]()
 
     def counted(*both: Any) -> bool:
         calls.append(None)

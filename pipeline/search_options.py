@@ -95,8 +95,8 @@ class NsgaII(Options):
 
 
 class Qmc(Options):
-    """A low-discrepancy sequence over all keys of the first suggestion, which is drawn at random; keys that it
-    lacks, because of `when`, are drawn at random too.
+    """A low-discrepancy sequence over all keys of the first suggestion, which is drawn at random; so are keys
+    that it lacks, because of `when`.
     """
 
     name: Literal["qmc"]

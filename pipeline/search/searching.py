@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ from pipeline.study import Study
 from pipeline.trial import TrialConfig, content_hash
 
 JOURNAL, BEST = "optuna.journal", "best.yaml"
+# Names the run in databases, which several runs may share.
+TOKEN = "search.token"
 # The tables that a suggestion's worth is read from.
 READ = ("trials", "quality", "modes", "curves")
 
@@ -85,6 +88,8 @@ def search(
                         load_if_exists=True,
                     )
                 )
+        if storage:
+            _claim(tuners, target)
         wanted, watch = trials or options.trials, progress or Silent()
         # At most: of suggestions that are ended early fewer seeds are trained.
         watch.start(searched.study, len(groups) * wanted * options.seeds, len(target.done()))
@@ -106,6 +111,22 @@ def search(
     settings = [{**group, **one.settings} for group, one in zip(groups, best, strict=True) if one]
     target.files.replace(BEST, best_study(study, settings).yaml().encode())
     return Search([one for group in found for one in group], f"{target.root}/{BEST}")
+
+
+def _claim(tuners: Sequence[optuna.Study], target: Run) -> None:
+    """Raises InputError where a search in the database is another run's: its suggestions under way would be
+    taken for a killed driver's, trained twice and told twice. The lease holds for one run alone.
+    """
+    target.files.create(TOKEN, uuid.uuid4().hex.encode())
+    token = target.files.read(TOKEN).decode()
+    for tuner in tuners:
+        if tuner.user_attrs.get("run") is None:
+            tuner.set_user_attr("run", token)
+        if tuner.user_attrs["run"] != token:
+            raise InputError(
+                f"--storage: its search {tuner.study_name!r} belongs to another run than {target.root}; "
+                "go on with that run, or name another database"
+            )
 
 
 def study_name(study: Study, group: Settings) -> str:

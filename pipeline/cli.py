@@ -485,6 +485,7 @@ def search(
     overrides: Overrides = None,
     data_root: DataRoot = None,
     quick: Quick = False,
+    mlflow: Mirror = True,
 ) -> None:
     """Search the study's `search:` space and write the best settings as a study of fresh seeds.
 
@@ -504,6 +505,7 @@ def search(
         data_root=data_root,
         storage=storage,
         resume=resume,
+        mirror=mlflow,
         progress=for_terminal(),
     )
     assert study.search is not None
@@ -524,7 +526,7 @@ def search(
         engine=engine,
         address=address,
         data_root=data_root,
-        mirror=False,
+        mirror=mlflow,
         progress=for_terminal(),
     )
     print(f"tables: {target.root}")

@@ -95,7 +95,9 @@ class NsgaII(Options):
 
 
 class Qmc(Options):
-    """A low-discrepancy sequence, of numbers; categories are drawn at random."""
+    """A low-discrepancy sequence over all keys of the first suggestion, which is drawn at random; so are keys
+    that it lacks, because of `when`.
+    """
 
     name: Literal["qmc"]
     seed: Seed = 0
@@ -113,7 +115,9 @@ class NoPruner(Options):
 
 
 class Median(Options):
-    """Ends a suggestion whose mean over so many seeds is worse than the median of the others' there."""
+    """Ends a suggestion whose means so far are all worse than the median, after so many seeds, of those that
+    got all their seeds: a bar that rises as the search goes on.
+    """
 
     name: Literal["median"]
     startup_trials: Count = 5

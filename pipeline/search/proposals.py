@@ -6,10 +6,12 @@ import warnings
 from typing import Any
 
 import optuna
+from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, CmaEsSampler, NSGAIISampler, QMCSampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
 
 from pipeline.errors import InputError
 from pipeline.search_options import (
@@ -30,6 +32,7 @@ from pipeline.search_options import (
 from pipeline.seeds import stream
 
 Settings = dict[str, Any]
+Space = dict[str, BaseDistribution]
 
 
 def journal(path: str) -> BaseStorage:
@@ -47,19 +50,13 @@ def database(url: str) -> BaseStorage:
 
 
 def ask(tuner: optuna.Study, options: SearchOptions, again: int | None = None) -> optuna.Trial:
-    """A suggestion with all its settings; `again`: the id of one that a killed driver had asked for.
-
-    The sampler is made anew for every suggestion and key, seeded by both: so what is proposed depends on what
-    was told until then and not on how often the driver died.
+    """A suggestion with all its settings; `again`: the id of one that a killed driver had asked for, which
+    keeps what it has and is asked the rest.
     """
-    trials = tuner.get_trials(deepcopy=False)
-    number = len(trials) if again is None else next(t.number for t in trials if t._trial_id == again)
-    tuner.sampler = sampler(options.sampler, number)
     trial = tuner.ask() if again is None else optuna.Trial(tuner, again)
     settings: Settings = {}
     for key, choice in options.space.items():
         if all(settings.get(other) in values for other, values in choice.when.items()):
-            tuner.sampler = sampler(options.sampler, number, key)
             settings[key] = _proposed(trial, key, choice)
     return trial
 
@@ -70,6 +67,46 @@ def _proposed(trial: optuna.Trial, key: str, choice: FloatRange | IntRange | Cat
     if isinstance(choice, IntRange):
         return trial.suggest_int(key, choice.low, choice.high, step=choice.step, log=choice.log)
     return trial.suggest_float(key, choice.low, choice.high, step=choice.step, log=choice.log)
+
+
+class Numbered(BaseSampler):
+    """One of Optuna's samplers, made anew for every suggestion and key, seeded by both: so what is proposed
+    depends on what was told until then and not on how often the driver died.
+    """
+
+    def __init__(self, options: SamplerOptions) -> None:
+        self._options = options
+        # Only says which keys are proposed together. It remembers what it has seen: a new one would compare
+        # all earlier suggestions again.
+        self._lasting = sampler(options, 0)
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> Space:
+        return self._lasting.infer_relative_search_space(study, trial)
+
+    def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: Space) -> Settings:
+        joint = sampler(self._options, trial.number)
+        if isinstance(self._options, Tpe) and self._options.group:
+            joint.infer_relative_search_space(study, trial)  # it proposes by the groups that it found there
+        return joint.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        own = sampler(self._options, trial.number, param_name)
+        return own.sample_independent(study, trial, param_name, param_distribution)
+
+
+class _Placed(QMCSampler):
+    """Optuna counts how often a sequence was asked, and a suggestion that is asked twice would move all later
+    ones. Here the suggestion's number decides; the first is independent, so the sequence begins at 1.
+    """
+
+    def __init__(self, number: int, **options: Any) -> None:
+        super().__init__(**options)
+        self._number = number
+
+    def _find_sample_id(self, study: optuna.Study, search_space: Space) -> int:
+        return self._number - 1
 
 
 def sampler(options: SamplerOptions, number: int, key: str = "") -> BaseSampler:
@@ -108,8 +145,9 @@ def sampler(options: SamplerOptions, number: int, key: str = "") -> BaseSampler:
                 swapping_prob=options.swapping,
             )
         if isinstance(options, Qmc):
-            return QMCSampler(
-                seed=options.seed,  # of the whole sequence; the number's place in it is in the storage
+            return _Placed(
+                number,
+                seed=options.seed,  # of the whole sequence
                 qmc_type=options.sequence,
                 scramble=options.scramble,
                 independent_sampler=RandomSampler(seed=seed),

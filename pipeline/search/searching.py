@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+import uuid
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,13 +26,16 @@ from pipeline.search.findings import (
     suggestions,
 )
 from pipeline.search.hunt import Hunt
-from pipeline.search.proposals import Settings, database, journal, pruner, sampler
-from pipeline.store.run import Run
+from pipeline.search.proposals import Numbered, Settings, database, journal, pruner
+from pipeline.store.run import BEST_FILE, Run
 from pipeline.store.tables import Row
 from pipeline.study import SEARCHING, Study
+from pipeline.tracking import Companion
 from pipeline.trial import TrialConfig, content_hash
 
-JOURNAL, BEST = "optuna.journal", "best.yaml"
+JOURNAL = "optuna.journal"
+# Names the run in databases, which several runs may share.
+TOKEN = "search.token"
 # The tables that a suggestion's worth is read from.
 READ = ("trials", "quality", "modes", "curves")
 # Seconds after which whoever looks at the run meanwhile sees its suggestions as they are.
@@ -54,14 +59,15 @@ def search(
     data_root: Path | None = None,
     storage: str | None = None,
     resume: bool = False,
+    mirror: bool = True,
     progress: Progress | None = None,
 ) -> Search:
     """Carry out or go on with a search in `runs/<study name>-search`, until `trials` suggestions have ended
     in every group of `search.each`.
 
     storage: the URL of a database that Optuna keeps its part in; by default a journal in the run. resume:
-    there must be something to go on with. Raises InputError if the study has no search, or if no suggestion
-    of a group succeeded.
+    there must be something to go on with. mirror: write to MLflow too. Raises InputError if the study has no
+    search, or if no suggestion of a group succeeded.
     """
     options = study.search
     if options is None:
@@ -78,9 +84,15 @@ def search(
     )  # fmt: skip
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     remote = database(storage) if storage else None
-    with started(engine, searched.resources, address) as worker, target.writing():
+    with (
+        Companion(target) if mirror else contextlib.nullcontext() as companion,
+        started(engine, searched.resources, address) as worker,
+        target.writing(),
+    ):
         target.save_study(searched)
         bench.save_controls(target)
+        if companion:
+            companion.start()
         kept = remote or journal(f"{target.files.path}/{JOURNAL}")
         groups, tuners = study.groups(), []
         for group in groups:
@@ -90,12 +102,14 @@ def search(
                     optuna.create_study(
                         study_name=study_name(study, group),
                         storage=kept,
-                        sampler=sampler(options.sampler, 0),
+                        sampler=Numbered(options.sampler),
                         pruner=pruner(options.pruner, options.seeds),
                         directions=[objective.towards for objective in options.objective],
                         load_if_exists=True,
                     )
                 )
+        if storage:
+            _claim(tuners, target)
         wanted, watch = trials or options.trials, progress or Silent()
         # At most: of suggestions that are ended early fewer seeds are trained.
         watch.start(searched.study, len(groups) * wanted * options.seeds, len(target.done()))
@@ -104,13 +118,37 @@ def search(
         finally:
             watch.finish()
             _save(study, groups, tuners, target)
+        return _concluded(study, groups, tuners, target)
+
+
+def _concluded(
+    study: Study, groups: Sequence[Settings], tuners: Sequence[optuna.Study], target: Run
+) -> Search:
+    """Choose every group's best and write the study that measures them."""
+    assert study.search is not None
     found = [suggestions(group, tuner) for group, tuner in zip(groups, tuners, strict=True)]
-    best = [one for group in found if (one := best_of(options, group))]
+    best = [one for group in found if (one := best_of(study.search, group))]
     if len(best) < len(groups):
-        within = " within the constraints" if options.constraints else ""
+        within = " within the constraints" if study.search.constraints else ""
         raise InputError(f"{target.root}: no suggestion succeeded{within}; `birthday status` says why")
-    target.files.replace(BEST, best_study(study, found, best).yaml().encode())
-    return Search([one for group in found for one in group], f"{target.root}/{BEST}")
+    target.files.replace(BEST_FILE, best_study(study, found, best).yaml().encode())
+    return Search([one for group in found for one in group], f"{target.root}/{BEST_FILE}")
+
+
+def _claim(tuners: Sequence[optuna.Study], target: Run) -> None:
+    """Raises InputError where a search in the database is another run's: its suggestions under way would be
+    taken for a killed driver's, trained twice and told twice. The lease holds for one run alone.
+    """
+    target.files.create(TOKEN, uuid.uuid4().hex.encode())
+    token = target.files.read(TOKEN).decode()
+    for tuner in tuners:
+        if tuner.user_attrs.get("run") is None:
+            tuner.set_user_attr("run", token)
+        if tuner.user_attrs["run"] != token:
+            raise InputError(
+                f"--storage: its search {tuner.study_name!r} belongs to another run than {target.root}; "
+                "go on with that run, or name another database"
+            )
 
 
 def study_name(study: Study, group: Settings) -> str:
@@ -152,22 +190,22 @@ def _carry_out(
     hunts = [hunt(group, tuner) for group, tuner in zip(groups, tuners, strict=True)]
     done, flying = target.done(), set[str]()
 
-    def take(trial: TrialConfig, tables: Tables) -> None:
+    def take(trial_id: str, tables: Tables) -> None:
         for one in hunts:
-            one.take(trial, tables)
+            one.take(trial_id, tables)
 
     def due() -> list[TrialConfig]:
         parallel = options.parallel or -(-worker.slots() // len(hunts))
         while True:
-            waited = {trial.id: trial for one in hunts for trial in one.advance(parallel)}
+            waited = {key: trial for one in hunts for key, trial in one.advance(parallel).items()}
             stored = waited.keys() & done
             if not stored:
                 break
             for trial_id, tables in _stored(target, stored):
-                take(waited[trial_id], tables)
-        fresh = [trial for trial in waited.values() if trial.id not in flying]
-        flying.update(trial.id for trial in fresh)
-        return fresh
+                take(trial_id, tables)
+        fresh = waited.keys() - flying
+        flying.update(fresh)
+        return [trial for key, trial in waited.items() if key in fresh]
 
     count = wanted * options.seeds
     expected = [t for group in groups for t in study.resolve(group).with_seeds(range(count)).values()]
@@ -176,7 +214,7 @@ def _carry_out(
         watch.advance(finished)
         for end in finished:
             done.add(end.trial_id)
-            take(end.trial, end.tables)
+            take(end.trial_id, end.tables)
         if time.monotonic() - saved > SAVED_EVERY:
             _save(study, groups, tuners, target)
             saved = time.monotonic()

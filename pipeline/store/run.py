@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-STUDY_FILE, MLFLOW_FILE, SUFFIX = "study.yaml", "mlflow.json", ".safetensors"
+STUDY_FILE, BEST_FILE, MLFLOW_FILE, SUFFIX = "study.yaml", "best.yaml", "mlflow.json", ".safetensors"
 log = logging.getLogger(__name__)
 
 

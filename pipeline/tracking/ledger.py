@@ -13,15 +13,13 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from pipeline.store.run import STUDY_FILE, Run
+from pipeline.store.run import BEST_FILE, STUDY_FILE, Run
 from pipeline.tracking.connection import connect, leave
 from pipeline.tracking.entry import TABLES, Entry, entry, milliseconds, text
 from pipeline.tracking.pictures import grid_png
 from pipeline.tracking.place import Place
 
 KIND = "custom_model_development"  # MLflow's UI shows runs and metrics first, not a chatbot's traces
-# What a search leaves beside the study.
-BEST = "best.yaml"
 
 
 class Ledger:
@@ -91,7 +89,7 @@ class Ledger:
 
         own = {STUDY_FILE: self.study.yaml().encode()}
         with contextlib.suppress(FileNotFoundError):  # of a run that is no search
-            own[BEST] = self.run.files.read(BEST)
+            own[BEST_FILE] = self.run.files.read(BEST_FILE)
         for name, content in {**own, **files}.items():
             self._save(self._parent, name, content)
         ends = self.run.arrow("trials", ["status", "finished_at"])
@@ -108,8 +106,9 @@ class Ledger:
         lease = self.run.lease()
         if lease is not None and lease.held():
             return "RUNNING"
-        if self.study.search and self.run.arrow("suggestions", ["state"]).num_rows:
-            return "FINISHED"
+        if self.study.searches:
+            states = self.run.arrow("suggestions", ["state"]).column("state").to_pylist()
+            return "FINISHED" if states and "running" not in states else "KILLED"
         return "FINISHED" if self.study.by_id.keys() <= self.run.done() else "KILLED"
 
     def _save(self, info: Any, name: str, content: bytes) -> None:

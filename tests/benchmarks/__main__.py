@@ -29,7 +29,7 @@ COLUMNS = (
     "peer",
     "load",
 )
-NAMES = ("pair_search", "training", "sweep", "overhead", "scale", "mirror")
+NAMES = ("pair_search", "training", "sweep", "overhead", "scale", "search", "mirror")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -24,7 +24,7 @@ from pipeline.tracking import place
 from pipeline.tracking.connection import connect
 from pipeline.tracking.ledger import Ledger
 from tests.benchmarks.overhead import STUDY, Clock, replaying
-from tests.benchmarks.scale import _real_trial
+from tests.benchmarks.scale import real_trial
 from tests.benchmarks.timing import Figure, load, ratios
 from tests.mlflow_server import team_server
 
@@ -99,7 +99,7 @@ def _rates() -> Iterator[Figure]:
 
 def _replayed(runs: str, count: int) -> Run:
     study = Study.parse({**STUDY, "study": "mirror", "vary": {"seed": {"count": count}}})
-    with mock.patch.object(execute, "run_cohort", replaying(_real_trial())):
+    with mock.patch.object(execute, "run_cohort", replaying(real_trial())):
         return execute.run(study, runs, engine="inline", mirror=False)
 
 

@@ -125,7 +125,7 @@ def _pass(study: Study, mirror: bool, profiled: bool) -> Pass:
         reading = time.perf_counter() - end
         if mirror:
             assert _mirrored(runs) == trials + 1  # and the study's own
-    parts = _parts(profile, trials) if profiled else {}
+    parts = parts_of(profile, PARTS, trials) if profiled else {}
     trial, read = 1e3 * (clock.ended - clock.started) / trials, 1e3 * reading / trials
     return Pass(trial, 1e3 * (cpu - clock.cpu) / trials, clock.started - start, read, parts)
 
@@ -151,17 +151,34 @@ def replaying(real: Finished) -> Callable[[Context, Cohort], Ended]:
     return replay
 
 
+def sleeping(
+    replay: Callable[[Context, Cohort], Ended], seconds: float
+) -> Callable[[Context, Cohort], Ended]:
+    """The same, each trial taking so long."""
+
+    def sleep(context: Context, cohort: Cohort) -> Ended:
+        time.sleep(seconds * len(cohort.trials))
+        ended = replay(context, cohort)
+        for end in ended.finished:
+            end.tables["trials"][0]["device_seconds"] = seconds
+        return ended
+
+    return sleep
+
+
 def _mirrored(runs: str) -> int:
     with closing(sqlite3.connect(f"{runs}/mlflow.db")) as database:
         return int(database.execute("SELECT count(*) FROM runs WHERE status = 'FINISHED'").fetchone()[0])
 
 
-def _parts(profile: cProfile.Profile, trials: int) -> dict[str, float]:
-    """Milliseconds a trial inside each of PARTS, what they call included, and in all."""
+def parts_of(
+    profile: cProfile.Profile, functions: dict[str, tuple[str, str]], trials: int
+) -> dict[str, float]:
+    """Milliseconds a trial inside each function, given by file and name, what it calls included."""
     stats = pstats.Stats(profile).stats  # type: ignore[attr-defined]
-    parts = dict.fromkeys(PARTS, 0.0)
+    parts = dict.fromkeys(functions, 0.0)
     for (file, _, function), (_, _, _, cumulative, _) in stats.items():
-        for part, (name, wanted) in PARTS.items():
+        for part, (name, wanted) in functions.items():
             if os.path.basename(file) == name and function == wanted:
                 parts[part] += 1e3 * cumulative / trials
     return {part: milliseconds for part, milliseconds in parts.items() if milliseconds}

@@ -23,11 +23,11 @@ from unittest import mock
 from pipeline.engine import execute
 from pipeline.engine.cohorts import Cohort
 from pipeline.engine.ray_settings import settle
-from pipeline.engine.work import Context, Ended, run_cohort
+from pipeline.engine.work import Context, Ended, Finished, run_cohort
 from pipeline.store.run import Run
 from pipeline.study import Study
 from pipeline.training import REFERENCE
-from tests.benchmarks.overhead import STUDY, Clock, replaying
+from tests.benchmarks.overhead import STUDY, Clock, replaying, sleeping
 from tests.benchmarks.timing import Figure, load
 
 NAME = "scale"
@@ -46,7 +46,7 @@ class Pass(NamedTuple):
 
 def run() -> Iterator[Figure]:
     """Milliseconds a trial, memory, files, status and resuming; ratios to Tune and to plain tasks; efficiency."""
-    nothing = replaying(_real_trial())
+    nothing = replaying(real_trial())
     with tempfile.TemporaryDirectory() as runs:
         ours = _through(nothing, "ray", BY_RAY, runs)
         yield from _figures(f"{BY_RAY:,} trials by Ray", ours, "<= 5 ms", "< 300 MiB")
@@ -63,7 +63,8 @@ def run() -> Iterator[Figure]:
     yield from _weak_scaling()
 
 
-def _real_trial() -> Any:
+def real_trial() -> Finished:
+    """A trial on digits, trained and measured."""
     study = _study(1)
     with tempfile.TemporaryDirectory() as runs:
         bench = execute.prepare(study, study.trials(), "inline", None, None, Run(f"{runs}/{study.study}"))
@@ -203,24 +204,13 @@ def _in_new_processes() -> float:
 
 def _weak_scaling() -> Iterator[Figure]:
     """As many trials a node on more nodes: what share of the trials' own speed is reached."""
-    real = _real_trial()
-    sleeping = _sleeping(replaying(real))
+    real = real_trial()
+    slow = sleeping(replaying(real), SLEEP)
     for nodes in NODES:
-        seconds = _on_nodes(sleeping, nodes)
+        seconds = _on_nodes(slow, nodes)
         ideal = PER_NODE * SLEEP / SLOTS
         case = f"{nodes} nodes of {SLOTS} slots, {PER_NODE} trials of {SLEEP:g} s each"
         yield Figure(NAME, case, "efficiency", "%", 100 * ideal / seconds, target=">= 95 %", load=load())
-
-
-def _sleeping(replay: Callable[[Context, Cohort], Ended]) -> Callable[[Context, Cohort], Ended]:
-    def sleep(context: Context, cohort: Cohort) -> Ended:
-        time.sleep(SLEEP * len(cohort.trials))
-        ended = replay(context, cohort)
-        for end in ended.finished:
-            end.tables["trials"][0]["device_seconds"] = SLEEP
-        return ended
-
-    return sleep
 
 
 def _on_nodes(function: Callable[[Context, Cohort], Ended], nodes: int) -> float:

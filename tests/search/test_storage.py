@@ -44,6 +44,14 @@ def test_a_search_in_postgresql_proposes_what_one_in_a_journal_does(
     assert not list(runs.glob("*/optuna.journal"))
 
 
+def test_two_runs_do_not_share_a_search(server: Server, runs: Path) -> None:
+    url = server.url("shared")
+    search(tuned("search.trials=1"), runs / "a", engine="inline", storage=url)
+    with pytest.raises(InputError, match=r"'tiny-search \w+' belongs to another run than .*/b/tiny-search; "):
+        search(tuned("search.trials=1"), runs / "b", engine="inline", storage=url)
+    search(tuned("search.trials=1"), runs / "a", engine="inline", storage=url)
+
+
 def test_a_database_that_is_not_there_is_one_line(runs: Path) -> None:
     with pytest.raises(
         InputError, match=r"--storage postgresql\+psycopg://me@127\.0\.0\.1:1/x: cannot be opened"

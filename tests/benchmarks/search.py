@@ -169,7 +169,7 @@ def _timed(
     with tempfile.TemporaryDirectory() as runs, mock.patch.object(execute, "run_cohort", function):
         if profile:
             profile.enable()
-        found = search(study, runs, engine=engine, progress=span)
+        found = search(study, runs, engine=engine, mirror=False, progress=span)
         if profile:
             profile.disable()
     assert study.search is not None
@@ -184,7 +184,7 @@ def _searched(name: str, options: dict[str, Any], seed: int) -> Found:
     of = {"space": SPACE, "objective": objective, "fresh_seeds": FRESH, **options, "sampler": sampler}
     study = Study.parse({**RING, "study": f"ring-{name}-{seed}", "search": of})
     with tempfile.TemporaryDirectory() as runs:
-        found = search(study, runs, engine="inline")
+        found = search(study, runs, engine="inline", mirror=False)
         best = Study.load(found.best_study)
         carry_out(best, runs, engine="inline", mirror=False)
         steps = load_run(f"{runs}/{study.study}-search").table("trials")["steps_done"].sum()

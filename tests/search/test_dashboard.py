@@ -79,7 +79,7 @@ def look(url: str, found: Search, name: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_journal_opens(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = search(tuned("search.seeds=1"), runs, engine="inline")
+    found = search(tuned("search.seeds=1"), runs, engine="inline", mirror=False)
     with dashboard(runs / "tiny-search" / JOURNAL) as url:
         look(url, found, "tiny-search", monkeypatch)
 
@@ -87,6 +87,6 @@ def test_a_journal_opens(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_database_opens(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with postgresql() as server:
         storage = server.url("search")
-        found = search(tuned("search.seeds=1"), runs, engine="inline", storage=storage)
+        found = search(tuned("search.seeds=1"), runs, engine="inline", mirror=False, storage=storage)
         with dashboard(storage) as url:
             look(url, found, "tiny-search", monkeypatch)

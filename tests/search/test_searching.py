@@ -16,6 +16,7 @@ from pipeline.search import Search, hunt, search, searching
 from pipeline.search.searching import JOURNAL
 from pipeline.store.status import lines
 from tests.engine.tools import TINY, Command, study
+from tests.tracking import runs as mlflow
 
 SPACE = """
 search:
@@ -51,7 +52,7 @@ def finished_at(runs: Path) -> Any:
 @pytest.mark.usefixtures("local_ray")
 @pytest.mark.parametrize("engine", ["inline", "ray"])
 def test_a_search_leaves_ordinary_trials_and_a_best_study(engine: str, runs: Path) -> None:
-    found = search(tuned(), runs, engine=engine)
+    found = search(tuned(), runs, engine=engine, mirror=False)
     assert [s.state for s in found.suggestions] == ["complete"] * 4
     assert len(journal(runs / "tiny-search").trials) == 4
     rows = load_run(runs / "tiny-search").table("trials")
@@ -73,7 +74,7 @@ def test_a_search_leaves_ordinary_trials_and_a_best_study(engine: str, runs: Pat
 def test_every_suggestion_is_in_the_tables(runs: Path) -> None:
     bound = "search.constraints=[{metric: recall, at_least: %s}]"
     stepwise = "search.pruner={name: median, startup_trials: 5}"
-    found = search(tuned(bound % 0, stepwise), runs, engine="inline", trials=2)
+    found = search(tuned(bound % 0, stepwise), runs, engine="inline", mirror=False, trials=2)
     rows = load_run(runs / "tiny-search").table("suggestions").sort_values("number")
     assert [json.loads(text) for text in rows["settings"]] == settings(found)
     assert [tuple(json.loads(text).values()) for text in rows["values"]] == [
@@ -88,16 +89,19 @@ def test_every_suggestion_is_in_the_tables(runs: Path) -> None:
         ids = [tuned().resolve({**s.settings, "seed": k}).id for k in (0, 1)]
         assert json.loads(row["constraints"]) == {"recall": pytest.approx(-quality.loc[ids, "recall"].mean())}
     with pytest.raises(InputError, match="no suggestion succeeded within the constraints"):
-        search(tuned(bound % 2), runs / "x", engine="inline", trials=1)
+        search(tuned(bound % 2), runs / "x", engine="inline", mirror=False, trials=1)
     assert not load_run(runs / "x" / "tiny-search").table("suggestions")["feasible"].any()
 
 
 def test_the_same_search_proposes_the_same_again(runs: Path) -> None:
-    first = search(tuned("search.seeds=1"), runs / "a", engine="inline")
-    again = search(tuned("search.seeds=1"), runs / "b", engine="inline")
+    first = search(tuned("search.seeds=1"), runs / "a", engine="inline", mirror=False)
+    again = search(tuned("search.seeds=1"), runs / "b", engine="inline", mirror=False)
     assert first.suggestions == again.suggestions
     other = search(
-        tuned("search.seeds=1", "search.sampler={name: tpe, seed: 1}"), runs / "c", engine="inline"
+        tuned("search.seeds=1", "search.sampler={name: tpe, seed: 1}"),
+        runs / "c",
+        engine="inline",
+        mirror=False,
     )
     assert settings(other) != settings(first)
 
@@ -111,23 +115,23 @@ def test_in_order_the_same_is_proposed_whatever_finishes_first(runs: Path) -> No
         "search.trials=7",
         MEDIAN,
     )
-    inline = search(fixed, runs / "a", engine="inline")
-    assert search(fixed, runs / "b", engine="ray").suggestions == inline.suggestions
+    inline = search(fixed, runs / "a", engine="inline", mirror=False)
+    assert search(fixed, runs / "b", engine="ray", mirror=False).suggestions == inline.suggestions
 
 
 def test_a_search_goes_on_where_it_ended(runs: Path) -> None:
-    first = search(tuned(), runs, engine="inline", trials=2)
+    first = search(tuned(), runs, engine="inline", mirror=False, trials=2)
     before = finished_at(runs)
     assert len(before) == 4
-    found = search(tuned(), runs, engine="inline", resume=True)
+    found = search(tuned(), runs, engine="inline", mirror=False, resume=True)
     after = finished_at(runs)
     assert len(after) == 8
     assert (after[before.index] == before).all()
     assert found.suggestions[:2] == first.suggestions
     assert len({str(s) for s in settings(found)}) == 4
-    assert search(tuned(), runs, engine="inline").suggestions == found.suggestions
+    assert search(tuned(), runs, engine="inline", mirror=False).suggestions == found.suggestions
     with pytest.raises(InputError, match="is not a run"):
-        search(tuned(), runs / "elsewhere", engine="inline", resume=True)
+        search(tuned(), runs / "elsewhere", engine="inline", mirror=False, resume=True)
 
 
 @pytest.mark.parametrize("at", ["asked", "half asked", "trained"])
@@ -137,7 +141,7 @@ def test_a_killed_search_ends_as_if_it_had_not_been(
     """Killed with the second suggestion asked for, with only some of its settings drawn, and with its trials
     in the store and untold.
     """
-    quiet = search(tuned(), runs / "quiet", engine="inline")
+    quiet = search(tuned(), runs / "quiet", engine="inline", mirror=False)
     calls = []
 
     def dies(real: Any, on: int) -> Any:
@@ -157,13 +161,13 @@ def test_a_killed_search_ends_as_if_it_had_not_been(
         else:
             patch.setattr(optuna.Trial, "suggest_int", dies(optuna.Trial.suggest_int, 2))
         with pytest.raises(KeyboardInterrupt):
-            search(tuned(), runs, engine="inline")
+            search(tuned(), runs, engine="inline", mirror=False)
     trying = journal(runs / "tiny-search").get_trials(states=(optuna.trial.TrialState.RUNNING,))
     assert [t.number for t in trying] == [1]
     assert len(trying[0].params) == (1 if at == "half asked" else 3)
     before = finished_at(runs)
     assert len(before) == (4 if at == "trained" else 2)
-    found = search(tuned(), runs, engine="inline")
+    found = search(tuned(), runs, engine="inline", mirror=False)
     assert found.suggestions == quiet.suggestions
     after = finished_at(runs)
     assert (after[before.index] == before).all()
@@ -172,17 +176,22 @@ def test_a_killed_search_ends_as_if_it_had_not_been(
 
 def test_a_suggestion_that_fails_is_told_as_failed(runs: Path) -> None:
     rates = "search.space.training.generator_lr={type: categorical, values: [1e-3, 1e30]}"
-    found = search(tuned(rates, "search.seeds=1"), runs, engine="inline")
+    found = search(tuned(rates, "search.seeds=1"), runs, engine="inline", mirror=False)
     ends = {s.settings["training.generator_lr"]: s.state for s in found.suggestions}
     assert ends == {1e-3: "complete", 1e30: "fail"}
     with pytest.raises(InputError, match="no suggestion succeeded"):
-        search(tuned("base.training.discriminator_lr=1e30", "search.trials=1"), runs / "x", engine="inline")
+        search(
+            tuned("base.training.discriminator_lr=1e30", "search.trials=1"),
+            runs / "x",
+            engine="inline",
+            mirror=False,
+        )
 
 
 def test_hopeless_suggestions_are_pruned_after_a_seed(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = iter([0.5, 0.5, 0.9, 0.1, 0.15])
     monkeypatch.setattr(hunt, "means", lambda *_: {"kid": next(values)})
-    found = search(tuned(MEDIAN, "search.trials=3"), runs, engine="inline")
+    found = search(tuned(MEDIAN, "search.trials=3"), runs, engine="inline", mirror=False)
     assert [(s.state, *s.values) for s in found.suggestions] == [
         ("complete", 0.5),
         ("pruned", 0.9),
@@ -225,6 +234,14 @@ def test_a_search_for_each_capacity_and_its_best_on_fresh_seeds(
         assert {t.training.generator_lr for t in trials} == {
             json.loads(best["settings"])["training.generator_lr"]
         }
+    for one, extra in ((tuning, ["best.yaml"]), (fresh, [])):
+        parent, children = mlflow.found(one)
+        assert parent.info.status == "FINISHED"
+        assert children.keys() == one.done()
+        assert {"discriminator.width", "seed"} <= next(iter(children.values())).data.tags.keys()
+        files = {file.path for file in mlflow.client(one).list_artifacts(parent.info.run_id)}
+        assert files == {"study.yaml", *extra}
+    assert "training.generator_lr" in next(iter(mlflow.found(tuning)[1].values())).data.tags
 
 
 def test_several_objectives_and_conditional_settings(runs: Path) -> None:
@@ -236,7 +253,7 @@ def test_several_objectives_and_conditional_settings(runs: Path) -> None:
         "search.trials=6",
         "search.seeds=1",
     )
-    found = search(several, runs, engine="inline")
+    found = search(several, runs, engine="inline", mirror=False)
     for s in found.suggestions:
         assert ("objective.penalty" in s.settings) == (s.settings["objective.name"] == "wgan_gp")
         assert len(s.values) == 2
@@ -251,16 +268,15 @@ def test_every_corner_of_the_space_is_checked_first(runs: Path) -> None:
         ("dataset.name={type: categorical, values: [digits, mnist]}", "dataset 'mnist'"),
     ):
         with pytest.raises(InputError, match=said):
-            search(tuned(f"search.space.{choice}"), runs, engine="inline")
+            search(tuned(f"search.space.{choice}"), runs, engine="inline", mirror=False)
     assert not runs.exists()
 
 
 def test_the_command(birthday: Command, runs: Path, tmp_path: Path) -> None:
     file = tmp_path / "study.yaml"
     file.write_text(TINY + SPACE)
-    said = birthday(
-        "search", file, "--runs", runs, "--trials", "2", "--engine", "inline", "--set", "search.seeds=1"
-    )
+    words = ["--trials", "2", "--engine", "inline", "--set", "search.seeds=1", "--no-mlflow"]
+    said = birthday("search", file, "--runs", runs, *words)
     assert (said.code, said.err) == (0, "")
     lines = said.out.splitlines()
     assert lines[0] == "tiny-search: 2 trials, 0 done already"
@@ -300,7 +316,7 @@ def test_what_matters_is_in_the_tables_and_whoever_looks_meanwhile_sees_it(
         counts.append(lines(target.root)[:2])
 
     monkeypatch.setattr(searching, "_save", saves)
-    search(tuned("search.seeds=1"), runs, engine="inline", trials=10)
+    search(tuned("search.seeds=1"), runs, engine="inline", mirror=False, trials=10)
     assert len(counts) > 2
     assert counts[-1] == ["tiny-search: 10 suggestions", "  complete: 10"]
     assert counts[0] != counts[-1]

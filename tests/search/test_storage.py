@@ -24,7 +24,7 @@ def test_a_search_in_postgresql_proposes_what_one_in_a_journal_does(
     server: Server, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed on the way, and gone on with."""
-    journal = search(tuned(), runs / "journal", engine="inline")
+    journal = search(tuned(), runs / "journal", engine="inline", mirror=False)
     url, real, calls = server.url("search"), hunt.means, []
 
     def die(*arguments: object) -> object:
@@ -36,8 +36,8 @@ def test_a_search_in_postgresql_proposes_what_one_in_a_journal_does(
     with monkeypatch.context() as patch:
         patch.setattr(hunt, "means", die)
         with pytest.raises(KeyboardInterrupt):
-            search(tuned(), runs, engine="inline", storage=url)
-    found = search(tuned(), runs, engine="inline", storage=url, resume=True)
+            search(tuned(), runs, engine="inline", mirror=False, storage=url)
+    found = search(tuned(), runs, engine="inline", mirror=False, storage=url, resume=True)
     assert found.suggestions == journal.suggestions
     (name,) = optuna.get_all_study_names(url)
     assert len(optuna.load_study(study_name=name, storage=url).trials) == 4
@@ -46,15 +46,21 @@ def test_a_search_in_postgresql_proposes_what_one_in_a_journal_does(
 
 def test_two_runs_do_not_share_a_search(server: Server, runs: Path) -> None:
     url = server.url("shared")
-    search(tuned("search.trials=1"), runs / "a", engine="inline", storage=url)
+    search(tuned("search.trials=1"), runs / "a", engine="inline", mirror=False, storage=url)
     with pytest.raises(InputError, match=r"'tiny-search \w+' belongs to another run than .*/b/tiny-search; "):
-        search(tuned("search.trials=1"), runs / "b", engine="inline", storage=url)
-    search(tuned("search.trials=1"), runs / "a", engine="inline", storage=url)
+        search(tuned("search.trials=1"), runs / "b", engine="inline", mirror=False, storage=url)
+    search(tuned("search.trials=1"), runs / "a", engine="inline", mirror=False, storage=url)
 
 
 def test_a_database_that_is_not_there_is_one_line(runs: Path) -> None:
     with pytest.raises(
         InputError, match=r"--storage postgresql\+psycopg://me@127\.0\.0\.1:1/x: cannot be opened"
     ):
-        search(tuned(), runs, engine="inline", storage="postgresql+psycopg://me:secret@127.0.0.1:1/x")
+        search(
+            tuned(),
+            runs,
+            engine="inline",
+            mirror=False,
+            storage="postgresql+psycopg://me:secret@127.0.0.1:1/x",
+        )
     assert not (runs / "tiny-search" / "study.yaml").exists()

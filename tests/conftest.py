@@ -67,6 +67,28 @@ def reference() -> Iterator[Path]:
         yield Path(run(study(TINY), folder, engine="inline", mirror=False).root)
 
 
+@pytest.fixture(scope="session")
+def empty_mlflow() -> Iterator[Path]:
+    """An `mlflow.db` without runs: creating its tables takes seconds, so tests copy one."""
+    from pipeline.store.run import Run
+    from pipeline.tracking.connection import connect, leave
+    from pipeline.tracking.place import place
+
+    with tempfile.TemporaryDirectory(prefix="bd") as folder:
+        where = place(Run(f"{folder}/none"))
+        connect(where)
+        leave(where)
+        yield Path(folder, "mlflow.db")
+
+
+@pytest.fixture
+def mirrored_runs(runs: Path, empty_mlflow: Path) -> Path:
+    """A directory of runs with such a database in it."""
+    runs.mkdir()
+    shutil.copy(empty_mlflow, runs)
+    return runs
+
+
 @pytest.fixture
 def birthday(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
     """`birthday WORDS` in this process: its exit code and what it printed."""

@@ -68,8 +68,9 @@ def test_plan_says_what_the_design_can_detect(birthday: Command) -> None:
 
 
 def test_run_prints_plain_lines_and_nothing_else(
-    birthday: Command, file: Path, reference: Path, runs: Path
+    birthday: Command, file: Path, reference: Path, mirrored_runs: Path
 ) -> None:
+    runs = mirrored_runs
     said = birthday("run", file, "--runs", runs, "--engine", "inline")
     assert (said.code, said.err) == (0, "")
     assert "\x1b" not in said.out
@@ -88,7 +89,8 @@ def test_run_prints_plain_lines_and_nothing_else(
     assert again.out.splitlines()[0] == "tiny: 4 trials, 4 done already"
 
 
-def test_a_real_command_with_ray_is_quiet(file: Path, reference: Path, runs: Path) -> None:
+def test_a_real_command_with_ray_is_quiet(file: Path, reference: Path, mirrored_runs: Path) -> None:
+    runs = mirrored_runs
     out, said = (process := start("run", file, "--runs", runs)).communicate(timeout=120)
     assert process.returncode == 0
     assert said == ""

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipeline import load_run, run
+from pipeline import run
 from pipeline.cli import app
 from pipeline.engine import execute, work
 from pipeline.engine.cohorts import Cohort
@@ -20,7 +20,8 @@ from pipeline.engine.engines import Task
 from pipeline.engine.work import Context, Ended, run_cohort
 from pipeline.study import ResourceOptions
 from pipeline.training import Member
-from tests.engine.tools import TINY, assert_same, descendants, numbers, study, wait_for
+from tests.engine.tools import TINY, assert_same, descendants, study, wait_for
+from tests.tracking import runs as mlflow
 
 DIVERGING = ["vary.training.generator_lr=[1e-3, 1e30]", "vary.discriminator.width=[4]"]
 
@@ -169,7 +170,7 @@ def test_a_broken_mirror_stops_nothing(runs: Path, caplog: pytest.LogCaptureFixt
     assert "\n" not in last
 
 
-def test_the_mirror_changes_no_table(reference: Path, runs: Path) -> None:
-    assert_same(reference, run(study(TINY), runs, engine="inline").root)
-    assert (runs / "mlflow.db").is_file()
-    assert numbers(load_run(runs / "tiny").root)
+def test_the_mirror_changes_no_table(reference: Path, mirrored_runs: Path) -> None:
+    found = run(study(TINY), mirrored_runs, engine="inline")
+    assert_same(reference, found.root)
+    assert mlflow.found(found)[1].keys() == found.done()

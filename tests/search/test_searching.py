@@ -201,9 +201,9 @@ def test_hopeless_suggestions_are_pruned_after_a_seed(runs: Path, monkeypatch: p
 
 
 def test_a_search_for_each_capacity_and_its_best_on_fresh_seeds(
-    birthday: Command, runs: Path, tmp_path: Path
+    birthday: Command, mirrored_runs: Path, tmp_path: Path
 ) -> None:
-    file = tmp_path / "study.yaml"
+    file, runs = tmp_path / "study.yaml", mirrored_runs
     each = (
         "  each: [discriminator.width]\n  fresh_seeds: 2\n  constraints: [{metric: finished, at_least: 1}]\n"
     )

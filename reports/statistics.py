@@ -153,11 +153,12 @@ def rule_in_words(hypothesis: Hypothesis) -> str:
 
 
 def covariates(hypothesis: Hypothesis, study: Study) -> list[str]:
-    """The varied axes that are held fixed in the model: all but the seed and those that move the
-    predictor.
+    """The varied axes that are held fixed in the model: all but the seed, those that move the predictor, and
+    those that a search chose for every group: there a capacity comes with its own best setting.
     """
     prefix = PREDICTOR_AXES[hypothesis.predictor]
-    return [key for key in study.axes() if key != "seed" and not key.startswith(prefix)]
+    tuned = {key for one in study.tuned.chosen for key in one.settings} if study.tuned else set()
+    return [key for key in study.axes() if key not in {"seed", *tuned} and not key.startswith(prefix)]
 
 
 def estimate(hypothesis: Hypothesis, study: Study, trials: pd.DataFrame) -> Slope:

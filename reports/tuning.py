@@ -131,7 +131,8 @@ def in_words(results: Results, found: list[Compared]) -> str:
         f"The settings of this study were chosen by {tuned.search}. A tuning score is the best of its "
         f"search: a mean {tuned.metric} ({better} is better) over {many(tuned.seeds, 'seed')}. The best of "
         "many is too good by the luck of the choice, so the same settings are measured here on seeds that no "
-        "search saw; only those numbers count."
+        "search saw; only those numbers count. Hypotheses compare groups each at its own setting: what the "
+        "search chose is part of the group and no covariate."
     )
     known = [one for one in found if not math.isnan(one.low)]
     if not known:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.study import Hypothesis
+from pipeline.study import Hypothesis, Study
 from reports.counts import Undecided
 from reports.statistics import Slope, covariates, decide, design_matrix, estimate, rule
 from tests.reports import simulate, synthetic
@@ -62,6 +62,47 @@ def test_covariates_leave_out_seed_and_the_predictors_own_axes() -> None:
     study = synthetic.study()
     assert covariates(study.hypotheses[0], study) == ["objective.name", "train_samples"]
     assert covariates(study.hypotheses[1], study) == ["discriminator.width", "objective.name"]
+
+
+def test_what_a_search_chose_for_each_capacity_is_no_covariate() -> None:
+    """The slope over capacities that were each tuned is that of the same trials without the tuned key."""
+    study = simulate.small_study()
+    key = "training.generator_lr"
+    widths = sorted({trial.discriminator.width for trial in study.trials() if trial.discriminator})
+    chosen = [
+        {
+            "group": {"discriminator.width": w},
+            "settings": {key: 1e-4 * w},
+            "trial": "x",
+            "value": 1,
+            "suggestions": 2,
+        }
+        for w in widths
+    ]
+    rates = {w: 1e-4 * w for w in widths}
+    trials = simulate.frame(study, simulate.Law(1.0), np.random.default_rng(0))
+    trials[key] = trials["discriminator.width"].map(rates)
+    document = study.model_dump(mode="json", exclude_none=True)
+    document["vary"] = {
+        **{k: v for k, v in document["vary"].items() if k != "discriminator.width"},
+        "rows": [{"discriminator.width": w, key: rates[w]} for w in widths],
+    }
+    with pytest.raises(Undecided, match="cannot be told apart"):
+        estimate(study.hypotheses[0], Study.parse(document), trials)
+    of = {
+        "search": "s",
+        "metric": "kid",
+        "direction": "minimize",
+        "protocol": "p",
+        "seeds": 1,
+        "chosen": chosen,
+    }
+    tuned = Study.parse({**document, "tuned": of})
+    assert key in tuned.axes()
+    assert key not in covariates(study.hypotheses[0], tuned)
+    untuned = estimate(study.hypotheses[0], study, trials)
+    assert estimate(study.hypotheses[0], tuned, trials) == untuned
+    assert untuned.low > 0
 
 
 def test_axes_that_move_together_count_once() -> None:

@@ -1,0 +1,8 @@
+"""`birthday`: parses, calls, prints. Heavy packages are imported by the command that needs them."""
+
+from pipeline.cli.app import app, main
+
+# In the order in which `birthday --help` lists them.
+from pipeline.cli import studies, runs, samples, cluster, lists  # isort: skip
+
+__all__ = ["app", "cluster", "lists", "main", "runs", "samples", "studies"]

@@ -56,15 +56,15 @@ RING: dict[str, Any] = {
     "study": "ring",
     "question": "Which learning rates suit WGAN-GP on a ring of Gaussians?",
     "base": {
-        "dataset": {"name": "gaussian_ring", "std": 0.1},
+        "dataset": {"name": "gaussian_ring", "std": 0.1, "size": 4000},
         "generator": {"name": "mlp", "width": 32, "depth": 2, "latent_dim": 4},
         "discriminator": {"name": "mlp", "width": 32, "depth": 2},
         "objective": {"name": "wgan_gp", "penalty": 0.1},
         "train_samples": 2000,
-        "training": {"steps": 400, "batch_size": 64, "betas": [0.5, 0.9], "ticks": 2},
+        "training": {"steps": 300, "batch_size": 64, "betas": [0.5, 0.9], "ticks": 2},
     },
     "vary": {"seed": {"count": 1}},
-    "measure": {"samples": 500, "quality_reference": 500, "tau": {"rule": "real_quantile", "quantile": 1e-2}},
+    "measure": {"samples": 500, "quality_reference": 500, "tau": {"rule": "fixed", "value": 0.05}},
     "resources": {"back_end": "stacked"},
 }
 

@@ -296,6 +296,13 @@ class SearchOptions(Options):
             refuse("pruner", f"{self.pruner.name} ends suggestions between seeds, and search.seeds is 1")
         if self.ordered and self.parallel is None:
             refuse("ordered", "what is proposed depends on how many are under way: set search.parallel")
+        if self.constraints and self.sampler.name == "cmaes":
+            refuse("constraints", "cmaes does not heed them: take tpe or nsga2")
+        if self.sampler.name == "nsga2" and self.sampler.population > self.trials:
+            refuse(
+                "sampler.population",
+                f"{self.sampler.population} is more than search.trials ({self.trials}): all would be random",
+            )
         for key, choice in self.space.items():
             if self.sampler.name == "cmaes" and (choice.type == "categorical" or choice.when):
                 refuse(f"space.{key}", "cmaes searches numbers that are always proposed: take tpe")

@@ -59,6 +59,8 @@ def run(
     mirror: write to MLflow too. Raises InputError before anything is written if the study cannot be carried
     out; a trial's failure is a row and no error.
     """
+    if study.searches:
+        raise InputError(f"study {study.study!r}: is a search's: go on with `birthday search`, or rename it")
     trials = study.trials()
     target = Run(f"{str(runs).rstrip('/')}/{study.study}")
     watch = progress or Silent()

@@ -25,6 +25,8 @@ def with_search(more: str = "", *overrides: str) -> Study:
         ),
         (", objective: [{metric: kid}, {metric: recall}], sampler: {name: cmaes}", "improves one number"),
         (", pruner: {name: hyperband}", "search.seeds is 1"),
+        (", sampler: {name: cmaes}, constraints: [{metric: finished, at_least: 1}]", "does not heed them"),
+        (", trials: 20, sampler: {name: nsga2}", "50 is more than search.trials"),
         (", ordered: true", "set search.parallel"),
         (", constraints: [{metric: kid}]", "exactly one of at_least and at_most"),
         (", constraints: [{metric: kid, at_least: 0, at_most: 1}]", "exactly one of at_least and at_most"),

@@ -285,6 +285,11 @@ def test_the_command(birthday: Command, runs: Path, tmp_path: Path) -> None:
     assert [line.split()[:2] for line in lines[1:3]] == [["0", "complete"], ["1", "complete"]]
     assert lines[3] == f"best:   {runs}/tiny-search/best.yaml"
     assert lines[4] == f"next:   birthday run {runs}/tiny-search/best.yaml --runs {runs}"
+    refused = birthday("run", runs / "tiny-search" / "study.yaml", "--runs", runs, "--engine", "inline")
+    assert (refused.code, refused.err) == (
+        2,
+        "birthday: study 'tiny-search': is a search's: go on with `birthday search`, or rename it\n",
+    )
     refused = birthday("search", file, "--runs", "s3://bucket/runs", "--engine", "inline")
     assert refused.code == 2
     assert "--storage" in refused.err

@@ -30,6 +30,7 @@ from pipeline.search_options import (
     Tpe,
 )
 from pipeline.seeds import stream
+from pipeline.store.databases import one_at_a_time
 
 Settings = dict[str, Any]
 Space = dict[str, BaseDistribution]
@@ -43,7 +44,8 @@ def journal(path: str) -> BaseStorage:
 def database(url: str) -> BaseStorage:
     """Optuna's part of a search in a database. Raises InputError."""
     try:
-        return RDBStorage(url)
+        with one_at_a_time(url):
+            return RDBStorage(url)
     except Exception as error:  # SQLAlchemy's, the driver's, or that of a missing package
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"--storage {_without_password(url)}: cannot be opened: {reason}") from None

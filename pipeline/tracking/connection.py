@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
 from typing import Any
 
 from pipeline.errors import InputError
+from pipeline.store.databases import one_at_a_time
 from pipeline.tracking.place import Place
 
 # Set before mlflow is imported, unless the user has: no telemetry, no banner a run, and a server that is not
@@ -23,7 +22,6 @@ SWITCHES = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
-SETTING_UP = 0x62697274  # names our lock in a PostgreSQL database
 
 
 def connect(place: Place) -> Any:
@@ -35,7 +33,12 @@ def connect(place: Place) -> Any:
     # They log tracebacks and retries of what is reported here in one line.
     for name in ("mlflow", "alembic", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    with _alone(place):
+    with one_at_a_time(place.uri):
+        if place.database is not None:
+            with contextlib.closing(sqlite3.connect(place.database)) as connection:
+                # A third of the time of a commit; also finds a file that is no database at once, for which
+                # MLflow would try for a hundred seconds.
+                connection.execute("PRAGMA journal_mode = WAL")
         client = MlflowClient(place.uri, place.uri)
         client.search_experiments(max_results=1)
     return client
@@ -63,27 +66,3 @@ def failures() -> tuple[type[Exception], ...]:
 
         found += (MlflowException, SQLAlchemyError, CommandError)
     return found
-
-
-@contextlib.contextmanager
-def _alone(place: Place) -> Iterator[None]:
-    """One process at a time: a database that two set up at once is broken for good."""
-    if place.database is not None:
-        os.makedirs(os.path.dirname(place.database), exist_ok=True)
-        with open(f"{place.database}.lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            with contextlib.closing(sqlite3.connect(place.database)) as connection:
-                # A third of the time of a commit; also finds a file that is no database at once, for which
-                # MLflow would try for a hundred seconds.
-                connection.execute("PRAGMA journal_mode = WAL")
-            yield
-    elif place.uri.startswith("postgresql"):
-        import sqlalchemy
-
-        engine = sqlalchemy.create_engine(place.uri)
-        with engine.connect() as connection:
-            connection.execute(sqlalchemy.text(f"SELECT pg_advisory_lock({SETTING_UP})"))
-            yield
-        engine.dispose()
-    else:  # a server has set up its own
-        yield

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pipeline.errors import InputError
+from pipeline.store.databases import sqlite_file
 from pipeline.store.files import Files
 from pipeline.store.run import Run
 
@@ -37,8 +38,7 @@ class Place:
     @property
     def database(self) -> str | None:
         """The absolute path of an SQLite file; None for anything else."""
-        path = self.uri.removeprefix("sqlite:///")
-        return None if path == self.uri else os.path.abspath(path)
+        return sqlite_file(self.uri)
 
 
 def place(run: Run, to: str | None = None) -> Place:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,3 +66,15 @@ def test_a_database_that_is_not_there_is_one_line(runs: Path) -> None:
             storage="postgresql+psycopg://me:secret@127.0.0.1:1/x",
         )
     assert not (runs / "tiny-search" / "study.yaml").exists()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_several_may_open_an_empty_database_at_once(server: Server, tmp_path: Path, kind: str) -> None:
+    url = server.url("fresh") if kind == "postgresql" else f"sqlite:///{tmp_path}/new/optuna.db"
+    code = "import sys, optuna; from pipeline.search.proposals import database; optuna.create_study(storage=database(sys.argv[1]))"
+    command = [sys.executable, "-c", code, url]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    for process in processes:
+        _, error = process.communicate(timeout=240)
+        assert process.returncode == 0, error
+    assert len(optuna.get_all_study_names(url)) == 3

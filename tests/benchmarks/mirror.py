@@ -29,7 +29,7 @@ from tests.benchmarks.timing import Figure, load, ratios
 from tests.mlflow_server import team_server
 
 NAME = "mirror"
-TRAINING, STEPS, ROUNDS = 24, 400, 5
+TRAINING, STEPS, ROUNDS = 16, 100, 5
 RATED, MANY = 400, 10_000
 
 

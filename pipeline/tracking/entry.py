@@ -49,7 +49,9 @@ def entry(study: Study, trial: Row, tables: Mapping[str, Sequence[Row]]) -> Entr
     finished = milliseconds(trial.get("finished_at")) or int(time.time() * 1000)
     return Entry(
         name=", ".join(f"{axis}={value}" for axis, value in axes.items())[:LONGEST_NAME] or trial["trial_id"],
-        tags=axes | {name: text(trial[name]) for name in TAGS if trial.get(name) is not None},
+        tags=axes
+        | {name: text(trial[name]) for name in TAGS if trial.get(name) is not None}
+        | {"tau_rule": study.measure.tau_rule()},
         params={**{key: text(value) for key, value in config.flat().items()}, **axes},
         # Infinity would come back from MLflow as 1.8e308.
         points=[(k, step, value) for k, step, value in points if value is not None and math.isfinite(value)],

@@ -47,11 +47,22 @@ class Ledger:
 
     def entries(self, trials: set[str]) -> Iterator[Entry]:
         """What is to be said of these trials, from the tables; some at a time, since images are large."""
+        again = self._measured_again()
         for tables in self.run.rows(trials, ("trials", *TABLES)):
-            by_trial = {name: _grouped(rows) for name, rows in tables.items() if name != "trials"}
+            by_trial = {name: _grouped(rows) for name, rows in tables.items() if name != "trials"} | again
             for trial in tables["trials"]:
                 own = {name: rows.get(trial["trial_id"], []) for name, rows in by_trial.items()}
                 yield entry(self.study, trial, own)
+
+    def _measured_again(self) -> dict[str, dict[str, list[Any]]]:
+        """By table and trial the rows of a run that was measured under its study's rule after it was trained,
+        which no trial's own rows have then.
+        """
+        if not any(name.endswith(f"-{self.study.measure_id()}") for name in self.run.measurements()):
+            return {}
+        generated = pc.field("source") == "generated"
+        found = {name: self.run.arrow(name).filter(generated) for name in ("collisions", "quality")}
+        return {name: _grouped(table.to_pylist()) for name, table in found.items()}
 
     def add(self, found: Entry) -> None:
         """Make a trial's run, or complete one that a killed mirror began: a point said twice is one point."""

@@ -13,7 +13,7 @@ from pipeline.store.run import Run
 from reports.listing import in_mlflow
 from reports.results import read
 from tests.conftest import Command
-from tests.tracking.runs import client, found, free_port
+from tests.tracking.runs import client, found, free_port, mirrored
 
 
 @pytest.fixture
@@ -43,6 +43,22 @@ def test_a_finished_run_and_its_report(tiny: Run, birthday: Command) -> None:
     assert f"In MLflow: run {parent.info.run_id} of experiment tiny." in page
     assert str(Path(tiny.root).parent) not in page
     assert birthday("verify", tiny.root).code == 0
+
+
+def test_a_run_that_was_measured_again(tiny: Run, birthday: Command) -> None:
+    rule = tiny.study.measure.tau_rule()
+    own = tiny.table("collisions").query("source == 'generated' and tau_rule == @rule")
+    before = own.set_index("trial_id")["collisions"]
+    words = ["--engine", "inline", "--set", "measure.tau.quantile=0.05"]
+    assert birthday("measure", tiny.root, *words).code == 0
+    _, children = mirrored(tiny)
+    rule = tiny.study.measure.tau_rule()
+    after = (
+        tiny.table("collisions").query("source == 'generated' and tau_rule == @rule").set_index("trial_id")
+    )
+    for trial_id, child in children.items():
+        assert child.data.metrics["collisions"] == after["collisions"][trial_id] > before[trial_id]
+        assert child.data.tags["tau_rule"] == rule
 
 
 def test_a_report_leads_to_the_server(tiny: Run) -> None:

@@ -53,6 +53,7 @@ def test_a_run_and_its_trials(runs: Path, run: Run) -> None:
         "status": "completed",
         "commit": "abc",
         "data_fingerprint": "f00d",
+        "tau_rule": STUDY.measure.tau_rule(),
     }
     (used,) = child.inputs.dataset_inputs
     assert (used.dataset.name, used.dataset.digest) == ("digits", "f00d")

@@ -60,7 +60,7 @@ class Ledger:
         """
         if not any(name.endswith(f"-{self.study.measure_id()}") for name in self.run.measurements()):
             return {}
-        generated = pc.field("source") == "generated"
+        generated = (pc.field("source") == "generated") & (pc.field("samples") == self.study.measure.samples)
         found = {name: self.run.arrow(name).filter(generated) for name in ("collisions", "quality")}
         return {name: _grouped(table.to_pylist()) for name, table in found.items()}
 

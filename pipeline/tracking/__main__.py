@@ -53,9 +53,10 @@ def main() -> None:
     """Follow until the driver has ended."""
     # The terminal's Ctrl-C is for the driver, which then ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # What trains goes first, however busy the machine is.
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     driver = Driver()
+    if not driver.over(0):
+        # What trains goes first, however busy the machine is. There is no way back from that.
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     run = Run(sys.argv[1])
     try:
         follow(run, place(run), driver)

@@ -16,7 +16,7 @@ from pipeline.tracking.place import Place
 # Seconds: between looks at the store; between attempts while MLflow fails, doubling.
 LOOK, FIRST_WAIT, LONGEST_WAIT = 2.0, 1.0, 60.0
 # Attempts once the driver has ended.
-ATTEMPTS = 3
+ATTEMPTS = 2
 
 
 class Watch(Protocol):

@@ -153,8 +153,8 @@ def _growth() -> Iterator[Figure]:
 
 
 def _digits(suggestions: int) -> Study:
-    # Four for each slot: while some train, others are asked, and those that end meanwhile are committed together.
-    options = {"space": SPACE, "objective": {"metric": "kid"}, "trials": suggestions, "parallel": 8}
+    # Eight for each slot: while some train, others are asked, and those that end meanwhile are committed together.
+    options = {"space": SPACE, "objective": {"metric": "kid"}, "trials": suggestions, "parallel": 16}
     resources = {"back_end": "reference"}
     return Study.parse({**STUDY, "vary": {"seed": {"count": 1}}, "search": options, "resources": resources})
 

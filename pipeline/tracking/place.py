@@ -46,10 +46,13 @@ def place(run: Run, to: str | None = None) -> Place:
 
     Raises InputError for a run in an object store, which cannot hold an SQLite file.
     """
+    runs = Files(run.address.rpartition("/")[0])
     uri = to or os.environ.get("MLFLOW_TRACKING_URI")
     if uri:
-        return Place(uri, None)
-    runs = Files(run.address.rpartition("/")[0])
+        # A server has a place for files. A database has none: MLflow would take the directory it runs in.
+        file = sqlite_file(uri)
+        beside = os.path.dirname(file) if file else runs.path if runs.local else None
+        return Place(uri, None if uri.startswith("http") or beside is None else f"{beside}/mlartifacts")
     if not runs.local:
         raise InputError(f"{run.root}: an object store cannot hold mlflow.db; set MLFLOW_TRACKING_URI")
     return Place(f"sqlite:///{runs.path}/mlflow.db", f"{runs.path}/mlartifacts")

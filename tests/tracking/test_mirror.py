@@ -218,6 +218,20 @@ def test_planner_statistics_are_there_afterwards(runs: Path, run: Run) -> None:
         assert database.execute("SELECT count(*) FROM sqlite_stat1").fetchone()[0] > 0
 
 
+def test_files_never_go_where_the_command_happens_to_run(
+    runs: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (runs / "elsewhere").mkdir()
+    monkeypatch.chdir(runs / "elsewhere")
+    save(run, 0)
+    parent, children = mirrored(run, f"sqlite:///{runs}/mlflow.db")
+    for one in (parent, *children.values()):
+        assert one.info.artifact_uri.startswith(f"{runs}/mlartifacts/mirrored/")
+    assert list((runs / "elsewhere").iterdir()) == []
+    assert place(run, "postgresql+psycopg://127.0.0.1/x").artifacts == f"{runs}/mlartifacts"
+    assert place(run, "https://mlflow.lab").artifacts is None
+
+
 def test_bad_places_are_one_line(runs: Path, run: Run) -> None:
     (runs / "mlflow.db").write_bytes(b"no database" * 100)
     with pytest.raises(InputError, match=r"^MLflow: sqlite:///.*mlflow.db: file is not a database$"):

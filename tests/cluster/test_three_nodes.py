@@ -20,7 +20,7 @@ from tests.cluster.conftest import (
 )
 from tests.engine.tools import TINY, Command, assert_same, wait_for
 
-CHANGES = ("base.training.steps=250", "vary.seed.count=5", "resources.back_end=reference")
+CHANGES = ("base.training.steps=100", "vary.seed.count=5", "resources.back_end=reference")
 
 
 @pytest.fixture

@@ -104,7 +104,7 @@ def start(*words: str | Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, text=True, preexec_fn=heed, **pipes)  # type: ignore[call-overload]
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 90.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 200.0) -> None:
     """Until the condition holds."""
     end = time.monotonic() + seconds
     while not condition():

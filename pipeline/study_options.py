@@ -131,7 +131,7 @@ Predictor = Literal["log_discriminator_params", "log_generator_params", "log_tra
 
 
 class Hypothesis(Options):
-    """Stated before the study runs, decided by the rule in `reports/statistics.py`."""
+    """Stated before the study runs, decided by the rule in `reports/statistics/verdicts.py`."""
 
     name: str
     outcome: Literal["log_support"]

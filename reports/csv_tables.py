@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from pipeline.study import Study
-from reports import tuning
-from reports.results import Results
-from reports.robustness import Robustness, table
-from reports.statistics import Verdict
+from reports.sections import tuning
+from reports.statistics.robustness import Robustness, table
+from reports.statistics.verdicts import Verdict
+from reports.tables.results import Results
 from reports.words import claim
 
 

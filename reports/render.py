@@ -14,11 +14,13 @@ from markupsafe import Markup
 
 from pipeline.errors import InputError
 from pipeline.store.run import Run, load_run
-from reports import (
+from reports import csv_tables, words
+from reports.figures import style
+from reports.figures.drawings import draw
+from reports.sections import (
     batches,
     clusters,
     conditional,
-    csv_tables,
     estimates,
     judged,
     judged_support,
@@ -27,15 +29,12 @@ from reports import (
     pictures,
     quality,
     searches,
-    style,
     tuning,
-    words,
 )
-from reports.drawings import draw
-from reports.protocols import primary
-from reports.results import Results, read
-from reports.robustness import in_words, robustness
-from reports.statistics import decide, rule_in_words
+from reports.statistics.robustness import in_words, robustness
+from reports.statistics.verdicts import decide, rule_in_words
+from reports.tables.protocols import primary
+from reports.tables.results import Results, read
 
 
 def build(run_path: str, out: str | None = None) -> Path:

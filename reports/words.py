@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from reports.results import Results
-from reports.statistics import Slope, Verdict
+from reports.statistics.slopes import Slope
+from reports.statistics.verdicts import Verdict
+from reports.tables.results import Results
 
 PREDICTORS = {
     "log_discriminator_params": "discriminator parameters",

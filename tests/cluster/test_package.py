@@ -37,7 +37,7 @@ def test_the_upload_is_the_packages_and_the_study(study_file: Path) -> None:
         for name in ("pipeline", "cluster", "reports")
         for p in (ROOT / name).rglob("*.py")
     }
-    wanted |= {str(p.relative_to(ROOT)) for name in DATA for p in (ROOT / name).iterdir()}
+    wanted |= {str(p.relative_to(ROOT)) for name in DATA for p in (ROOT / name).rglob("*") if p.is_file()}
     assert wanted | {"study.yaml", "cluster/constraints.txt"} <= files
     assert {name.split("/")[0] for name in files} == {"pipeline", "cluster", "reports", "study.yaml"}
     assert not [name for name in files if "__pycache__" in name or "reports/published/" in name]

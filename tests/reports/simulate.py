@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.study import Study
-from reports.statistics import Verdict, decide
+from reports.statistics.verdicts import Verdict, decide
 from tests.reports import synthetic
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports import batches, clusters, estimates, quality
-from reports.results import Results, read
+from reports.sections import batches, clusters, estimates, quality
+from reports.tables.results import Results, read
 from tests.reports import synthetic
 
 

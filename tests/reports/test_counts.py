@@ -6,7 +6,7 @@ import statsmodels.api as sm
 from scipy import integrate as quadrature
 from scipy import stats
 
-from reports.counts import Undecided, fit_counts, integrate
+from reports.statistics.counts import Undecided, fit_counts, integrate
 
 
 def design(n: int, rng: np.random.Generator) -> np.ndarray:

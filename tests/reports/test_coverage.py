@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from pipeline.study import Study
-from reports.statistics import decide
+from reports.statistics.verdicts import decide
 from tests.reports import simulate, synthetic
 from tests.reports.simulate import Law
 

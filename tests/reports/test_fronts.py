@@ -8,7 +8,7 @@ import pytest
 from optuna._hypervolume import compute_hypervolume
 from scipy.stats import norm
 
-from reports.fronts import hypervolume, non_dominated, over_time
+from reports.statistics.fronts import hypervolume, non_dominated, over_time
 
 
 @pytest.mark.parametrize("objectives", [2, 3])

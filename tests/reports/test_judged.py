@@ -7,8 +7,8 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.proportion import proportion_confint
 
-from reports import judged, judged_support
-from reports.results import Results, read
+from reports.sections import judged, judged_support
+from reports.tables.results import Results, read
 from reports.words import number
 from tests.reports import laws, synthetic
 from tests.reports.laws import Law

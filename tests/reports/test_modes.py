@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports import build, conditional, modes
-from reports.published_modes import PUBLISHED, published
-from reports.results import read
+from reports import build
+from reports.sections import conditional, modes
+from reports.sections.published_modes import PUBLISHED, published
+from reports.tables.results import read
 from tests.reports import synthetic
 
 KNOWN = {"gaussian_ring": 8, "gaussian_grid": 25, "embedded_gaussians": 10, "stacked_mnist": 1000}

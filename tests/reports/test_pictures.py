@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.image import imread
 
-from reports import pictures
-from reports.results import read
+from reports.sections import pictures
+from reports.tables.results import read
 from tests.reports import laws, synthetic
 
 

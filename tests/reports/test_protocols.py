@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from pipeline.study import Study
-from reports.protocols import Protocol, primary, protocols, rungs, select
-from reports.results import Results, read
+from reports.tables.protocols import Protocol, primary, protocols, rungs, select
+from reports.tables.results import Results, read
 from tests.reports import synthetic
 
 NAMES = ["pixels", "classifier"]

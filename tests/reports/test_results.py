@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports import listing
-from reports.results import Results, read
+from reports.sections import listing
+from reports.tables.results import Results, read
 from tests.reports import synthetic
 
 PROTOCOL = "real_quantile(0.001)"

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from reports import csv_tables
-from reports.protocols import Protocol
-from reports.results import Results, read
-from reports.robustness import Cell, Robustness, in_words, robustness, table
-from reports.statistics import Decision, Verdict, decide
+from reports.statistics.robustness import Cell, Robustness, in_words, robustness, table
+from reports.statistics.verdicts import Decision, Verdict, decide
+from reports.tables.protocols import Protocol
+from reports.tables.results import Results, read
 from tests.reports import synthetic
 from tests.reports.test_statistics import hypothesis
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from reports.results import Results, read
-from reports.ruler import coverage_in_words, known, recovery
+from reports.figures.ruler import coverage_in_words, known, recovery
+from reports.tables.results import Results, read
 from tests.reports import synthetic
 
 OWN = "real_quantile(0.001)"

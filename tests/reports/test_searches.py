@@ -12,11 +12,12 @@ import pytest
 
 from pipeline.store.status import lines
 from pipeline.study import Study
-from reports import build, searches
-from reports.fronts import hypervolume
-from reports.results import read
-from reports.search_axes import values_of
-from reports.search_space import main_keys
+from reports import build
+from reports.figures.search_axes import values_of
+from reports.figures.search_space import main_keys
+from reports.sections import searches
+from reports.statistics.fronts import hypervolume
+from reports.tables.results import read
 from tests.reports import synthetic
 from tests.reports.search_runs import RATE, SPACE, study, suggestion, write
 

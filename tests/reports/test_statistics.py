@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from pipeline.study import Hypothesis, Study
-from reports.counts import Undecided
-from reports.statistics import Slope, covariates, decide, design_matrix, estimate, rule
+from reports.statistics.counts import Undecided
+from reports.statistics.slopes import Slope, covariates, design_matrix, estimate
+from reports.statistics.verdicts import decide, rule
 from tests.reports import simulate, synthetic
 
 

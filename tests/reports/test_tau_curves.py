@@ -6,7 +6,7 @@ import pytest
 from scipy.spatial.distance import pdist
 
 from pipeline.support import search_pairs
-from reports.tau_curves import Curve, curve, edges, middle, middle_row, ratio
+from reports.statistics.tau_curves import Curve, curve, edges, middle, middle_row, ratio
 from tests.reports import laws
 from tests.reports.laws import Law
 

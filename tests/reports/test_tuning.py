@@ -16,8 +16,9 @@ from scipy.stats import norm
 from pipeline.search.findings import Suggestion, best_of, best_study
 from pipeline.store.run import Run
 from pipeline.study import Study
-from reports import build, tuning
-from reports.results import read
+from reports import build
+from reports.sections import tuning
+from reports.tables.results import read
 from tests.reports import synthetic
 from tests.reports.search_runs import RATE
 

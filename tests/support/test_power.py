@@ -160,7 +160,7 @@ def test_least_squares_finds_the_slope_as_often_as_predicted(
 def test_the_report_finds_the_slope_as_often_as_predicted(
     slope: float, seeds: int, samples: int, n2: float, sd: float
 ) -> None:
-    from reports.counts import fit_counts
+    from reports.statistics.counts import fit_counts
 
     rng = np.random.default_rng(2)
     found, repeats = 0, 300
@@ -174,7 +174,7 @@ def test_the_report_finds_the_slope_as_often_as_predicted(
 
 
 def test_held_axes_cost_what_the_report_pays() -> None:
-    from reports.counts import fit_counts
+    from reports.statistics.counts import fit_counts
 
     rng = np.random.default_rng(3)
     found, repeats = 0, 300

@@ -10,8 +10,8 @@ import pytest
 
 import reports
 from pipeline.store.run import Run
-from reports.listing import in_mlflow
-from reports.results import read
+from reports.sections.listing import in_mlflow
+from reports.tables.results import read
 from tests.conftest import Command
 from tests.tracking.runs import client, found, free_port, mirrored
 

@@ -1,0 +1,1 @@
+"""Figures of the report, each a pure function of what was read."""

@@ -1,0 +1,104 @@
+"""Training curves as small multiples: one figure an variant, a column for each discriminator size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from reports.figures.style import COLOURS, Drawing, encode
+from reports.tables.results import Results
+
+# More panels or lines than this cannot be read.
+MOST_SIZES = 6
+MOST_LINES = 8
+
+
+def training_curves(results: Results, variant: str) -> Drawing | None:
+    """Losses and what the system watches (a GAN's distinguishing gap) of the trials of this variant: solid
+    completed, dotted grey not completed.
+    """
+    trials = results.trials[results.trials["variant"] == variant]
+    trials = trials.assign(discriminator_params=trials["discriminator_params"].fillna(0))
+    curves = results.of_trials("curves")
+    curves = curves[curves["trial_id"].isin(trials["trial_id"])]
+    sizes = evenly(sorted(set(trials["discriminator_params"])), MOST_SIZES)
+    rows = _rows(set(curves["metric"]))
+    if not rows or not sizes:
+        return None
+    figure = Figure(figsize=(max(7.2, 1.45 * len(sizes) + 2.2), 1.95 * len(rows)), layout="constrained")
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(len(rows), len(sizes), sharex=True, sharey="row", squeeze=False)
+    for k, (label, metrics) in enumerate(rows):
+        _limits(grid[k, 0], curves, trials, [metric for metric, _ in metrics])
+        grid[k, 0].set_ylabel(label)
+        for j, size in enumerate(sizes):
+            shown = trials[trials["discriminator_params"] == size].sort_values(
+                ["seed", "trial_id"], kind="stable"
+            )
+            for _, trial in shown.head(MOST_LINES).iterrows():
+                own = curves[curves["trial_id"] == trial["trial_id"]]
+                for m, (metric, _) in enumerate(metrics):
+                    line = own[own["metric"] == metric]
+                    _line(grid[k, j], line, COLOURS[m % len(COLOURS)], trial["status"] == "completed")
+        handles = [
+            Line2D([], [], color=COLOURS[m % len(COLOURS)], label=text) for m, (_, text) in enumerate(metrics)
+        ]
+        grid[k, -1].legend(handles=handles, loc="center left", bbox_to_anchor=(1.02, 0.5))
+    for j, size in enumerate(sizes):
+        grid[0, j].set_title(f"{int(size):,} params" if size else "no discriminator")
+        grid[-1, j].set_xlabel("generator step")
+    return encode(figure)
+
+
+def _rows(metrics: set[str]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Panels for the losses and for each thing watched: label, and (metric, name) of each line."""
+    losses = [(m, m.removesuffix("_loss").replace("_", " ")) for m in sorted(metrics) if m.endswith("_loss")]
+    watched = sorted(m.removesuffix("_train") for m in metrics if m.endswith("_train"))
+    sides = [("train", "on training samples"), ("held_out", "on held-out samples")]
+    return [
+        *([("loss", losses)] if losses else []),
+        *(
+            (
+                "distinguishing gap" if name == "gap" else name.replace("_", " "),
+                [(f"{name}_{side}", text) for side, text in sides],
+            )
+            for name in watched
+        ),
+    ]
+
+
+def evenly(values: Sequence[Any], most: int) -> list[Any]:
+    """At most `most` of the values, the first and the last among them."""
+    if len(values) <= most:
+        return list(values)
+    return [values[k] for k in np.unique(np.linspace(0, len(values) - 1, most).round().astype(int))]
+
+
+def _line(ax: Axes, points: pd.DataFrame, colour: str, completed: bool) -> None:
+    points = points.sort_values("step", kind="stable")
+    y = points["value"].to_numpy(np.float64, na_value=np.nan)
+    y = np.where(np.isfinite(y), y, np.nan)
+    steps = points["step"].to_numpy(np.float64)
+    if completed:
+        ax.plot(steps, y, color=colour, linewidth=0.9, alpha=0.75)
+    else:
+        ax.plot(steps, y, color="#888888", linewidth=0.9, linestyle=":")
+
+
+def _limits(ax: Axes, curves: pd.DataFrame, trials: pd.DataFrame, metrics: list[str]) -> None:
+    """Limits that the bulk of the completed trials sets: one that blew up must not flatten the others."""
+    completed = trials.loc[trials["status"] == "completed", "trial_id"]
+    chosen = curves[curves["metric"].isin(metrics) & curves["trial_id"].isin(completed)]
+    values = chosen["value"].to_numpy(np.float64, na_value=np.nan)
+    values = values[np.isfinite(values)]
+    if len(values):
+        low, high = (float(q) for q in np.quantile(values, [0.005, 0.995]))
+        room = 0.08 * max(high - low, 1e-3)
+        ax.set_ylim(low - room, high + 2 * room)

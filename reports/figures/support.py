@@ -1,0 +1,162 @@
+"""The figures of the generators' support size: each takes results and gives a drawing, or None where there is
+nothing to draw.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from reports.figures.marks import SUPPORT_LABEL, beside, dot, point, real_band
+from reports.figures.style import COLOURS, MARKERS, REAL, Drawing, axes, encode, look
+from reports.tables.results import Results
+
+GATE = "#8a5a2b"
+Looks = tuple[dict[object, str], dict[object, str]]
+
+
+def support_by(results: Results, column: str, label: str) -> Drawing | None:
+    """N2 of every completed trial against a size, with the real images' own N2 as a band."""
+    trials = results.completed[results.completed[column].notna()]
+    if trials.empty:
+        return None
+    figure, ax = axes()
+    real_band(ax, results.real)
+    looks = colours, markers = _looks(trials)
+    spread = _dodge(list(colours))
+    for _, row in trials.iterrows():
+        variant = row["variant"]
+        x = float(row[column]) * spread[variant]
+        point(ax, x, row, colours[variant], markers[row["train_samples"]], filled=_passes(row))
+    ax.set(xscale="log", yscale="log", xlabel=label, ylabel=SUPPORT_LABEL)
+    if column == "train_samples":
+        _ticks_at(ax, sorted({int(value) for value in trials[column]}))
+    elif trials[column].nunique() == 1:  # a decade around it, lest ticks crowd
+        ax.set_xlim(float(trials[column].iloc[0]) / 10**0.5, float(trials[column].iloc[0]) * 10**0.5)
+    beside(ax, _entries(looks, trials, results.real))
+    return encode(figure)
+
+
+def by_variant(results: Results) -> Drawing | None:
+    """A line for each variant: the N2 of its trials relative to real images. None for a single variant."""
+    trials = results.completed[results.completed["n2_real"].notna()]
+    names = list(dict.fromkeys(trials["variant"]))
+    if len(names) < 2:
+        return None
+    figure, ax = rows_of(list(reversed(names)))
+    ax.axvline(1, color=REAL, linewidth=1)
+    for k, name in enumerate(reversed(names)):
+        own = trials[trials["variant"] == name]
+        for i, (_, row) in enumerate(own.iterrows()):
+            y = k + 0.4 * ((i + 0.5) / len(own) - 0.5)
+            low, high = row["n2_low"] / row["n2_real"], row["n2_high"] / row["n2_real"]
+            face = COLOURS[0] if _passes(row) else "white"
+            style: dict[str, Any] = {"color": COLOURS[0], "markerfacecolor": face, "markersize": 4}
+            if pd.isna(row["n2"]):
+                ax.plot(low, y, ">", **style)
+                continue
+            ax.plot([low, row["ratio_to_real"] if pd.isna(high) else high], [y, y], color=COLOURS[0], lw=0.8)
+            ax.plot(row["ratio_to_real"], y, "o", **style)
+    ax.set(xscale="log", xlabel=r"$N_2$ relative to held-out real images")
+    entries = [dot(COLOURS[0], "o", "a trial, 95 % interval")]
+    entries += [dot(COLOURS[0], ">", "no pair collided: at least")]
+    entries += [dot(COLOURS[0], "o", "not past the quality gate", filled=False)]
+    beside(ax, [*entries, Line2D([], [], color=REAL, label="held-out real images")])
+    return encode(figure)
+
+
+def rows_of(variants: list[str]) -> tuple[Figure, Axes]:
+    """Axes with a row for each variant, from below, of room for two lines of its name."""
+    figure, ax = axes(8.2, 0.9 + 0.28 * len(variants))
+    names = ["\n".join(textwrap.wrap(name, 60, max_lines=2, placeholder=" …")) for name in variants]
+    ax.set_yticks(range(len(names)), names, fontsize=7.5, linespacing=0.95)
+    ax.set(ylim=(-0.7, len(names) - 0.3))
+    return figure, ax
+
+
+def quality(results: Results) -> Drawing | None:
+    """N2 against precision, with the gate: on its left few duplicates mean noise, not diversity."""
+    trials = results.completed[results.completed["precision"].notna()]
+    if trials.empty:
+        return None
+    figure, ax = axes()
+    real_band(ax, results.real)
+    looks = colours, markers = _looks(trials)
+    for _, row in trials.iterrows():
+        look_of = colours[row["variant"]], markers[row["train_samples"]]
+        point(ax, float(row["precision"]), row, *look_of, filled=_passes(row))
+    for gate in sorted(set(trials["gate"].dropna())):
+        ax.axvspan(-0.02, gate, color="#f3ece4", zorder=0)
+        ax.axvline(gate, color=GATE, linewidth=1)
+        _along(ax, gate, "quality gate", GATE, offset=-9)
+    for ceiling in sorted(set(trials["real_precision"].dropna())):
+        ax.axvline(ceiling, color=REAL, linewidth=0.9, linestyle=":")
+        _along(ax, ceiling, "real images", REAL, offset=3)
+    ax.set(
+        xlim=(-0.02, 1.05),
+        yscale="log",
+        xlabel="precision (share of samples near a real image)",
+        ylabel=SUPPORT_LABEL,
+    )
+    beside(ax, _entries(looks, trials, results.real))
+    return encode(figure)
+
+
+def _along(ax: Axes, x: float, text: str, colour: str, offset: int) -> None:
+    """Words along a vertical line, `offset` points beside it."""
+    ax.annotate(
+        text,
+        (x, 0.02),
+        xycoords=("data", "axes fraction"),
+        xytext=(offset, 0),
+        textcoords="offset points",
+        rotation=90,
+        fontsize=8,
+        color=colour,
+    )
+
+
+def _passes(row: pd.Series[Any]) -> bool:
+    return pd.notna(row["passes_gate"]) and bool(row["passes_gate"])
+
+
+def _looks(trials: pd.DataFrame) -> Looks:
+    variants = sorted(set(trials["variant"]))
+    # More of them than colours cannot be told apart: then all look alike, and another figure has a line each.
+    return (
+        look(variants, COLOURS if len(variants) <= len(COLOURS) else COLOURS[:1]),
+        look(sorted(set(trials["train_samples"])), MARKERS),
+    )
+
+
+def _dodge(values: list[object]) -> dict[object, float]:
+    """A factor for each value, so that points of equal x do not cover each other: within a sixth of x."""
+    step = min(0.06, 0.3 / len(values)) if values else 0.0
+    return {value: float(np.exp(step * (k - (len(values) - 1) / 2))) for k, value in enumerate(values)}
+
+
+def _ticks_at(ax: Axes, values: list[int]) -> None:
+    ax.set_xticks(values, [f"{value:,}" for value in values])
+    ax.minorticks_off()
+    low, high = min(values), max(values)
+    ax.set_xlim(low / 1.6, high * 1.6)
+
+
+def _entries(looks: Looks, trials: pd.DataFrame, real: pd.DataFrame) -> list[Line2D]:
+    colours, markers = looks
+    entries = [dot(colour, "o", textwrap.fill(str(name), 36)) for name, colour in colours.items()]
+    if len(colours) > len(COLOURS):
+        entries = [dot(COLOURS[0], "o", f"{len(colours)} variants")]
+    if len(markers) > 1:
+        entries += [dot("#777777", marker, f"{n:,} training samples") for n, marker in markers.items()]
+    if not trials["passes_gate"].fillna(False).astype(bool).all():
+        entries.append(dot("#777777", "o", "not past the quality gate", filled=False))
+    if not real.empty:
+        entries.append(Line2D([], [], color=REAL, label="held-out real images"))
+    return entries

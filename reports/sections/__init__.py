@@ -1,0 +1,1 @@
+"""What the report's sections say and list, without figures of several sections or mark-up."""

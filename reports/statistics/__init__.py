@@ -1,0 +1,1 @@
+"""What is concluded from the tables: pure functions of data frames and arrays."""

@@ -24,13 +24,15 @@ from pipeline.study_options import (
 )
 from pipeline.trial import TrialConfig, content_hash
 
+LONGEST_NAME = 80
+
 
 class Study(Options):
     """The whole file. `vary` holds dotted keys of the base, `seed`, and the words `zip` (columns that
     move together), `rows` (the same, row by row; what a row leaves out is the base's) and `exclude`.
     """
 
-    study: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=80)]
+    study: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=LONGEST_NAME)]
     question: str
     base: TrialConfig
     vary: dict[str, Any] = {}

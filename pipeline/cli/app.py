@@ -35,10 +35,11 @@ def main() -> None:
     except InputError as error:
         print(f"birthday: {error}", file=sys.stderr)
         sys.exit(2)
-    except SystemExit as end:
-        if end.code == 130:  # what typer makes of a KeyboardInterrupt
-            print("birthday: stopped; the same command goes on where this one ended", file=sys.stderr)
-        raise
+    except (SystemExit, KeyboardInterrupt) as end:  # an interrupt that comes while typer ends escapes it
+        if isinstance(end, SystemExit) and end.code != 130:  # what typer makes of a KeyboardInterrupt
+            raise
+        print("birthday: stopped; the same command goes on where this one ended", file=sys.stderr)
+        sys.exit(130)
 
 
 def show(columns: tuple[str, ...], rows: Iterable[tuple[str | Text, ...]]) -> None:

@@ -29,7 +29,7 @@ from pipeline.search.hunt import Hunt
 from pipeline.search.proposals import Numbered, Settings, database, journal, pruner
 from pipeline.store.run import BEST_FILE, Run
 from pipeline.store.tables import Row
-from pipeline.study import SEARCHING, Study
+from pipeline.study import LONGEST_NAME, SEARCHING, Study
 from pipeline.tracking import Companion
 from pipeline.trial import TrialConfig, content_hash
 
@@ -72,6 +72,9 @@ def search(
     options = study.search
     if options is None:
         raise InputError(f"study {study.study!r}: has no search: block")
+    most = LONGEST_NAME - len(SEARCHING)
+    if len(study.study) > most:
+        raise InputError(f"study: {study.study!r}: must have at most {most} characters to be searched for")
     searched = study.model_copy(update={"study": f"{study.study}{SEARCHING}"})
     target = Run(f"{str(runs).rstrip('/')}/{searched.study}")
     if not target.files.local and storage is None:
@@ -89,10 +92,6 @@ def search(
         started(engine, searched.resources, address) as worker,
         target.writing(),
     ):
-        target.save_study(searched)
-        bench.save_controls(target)
-        if companion:
-            companion.start()
         kept = remote or journal(f"{target.files.path}/{JOURNAL}")
         groups, tuners = study.groups(), []
         for group in groups:
@@ -110,6 +109,10 @@ def search(
                 )
         if storage:
             _claim(tuners, target)
+        target.save_study(searched)
+        bench.save_controls(target)
+        if companion:
+            companion.start()
         wanted, watch = trials or options.trials, progress or Silent()
         # At most: of suggestions that are ended early fewer seeds are trained.
         watch.start(searched.study, len(groups) * wanted * options.seeds, len(target.done()))

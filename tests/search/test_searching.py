@@ -269,6 +269,8 @@ def test_every_corner_of_the_space_is_checked_first(runs: Path) -> None:
     ):
         with pytest.raises(InputError, match=said):
             search(tuned(f"search.space.{choice}"), runs, engine="inline", mirror=False)
+    with pytest.raises(InputError, match="must have at most 73 characters to be searched for"):
+        search(tuned(f"study={'a' * 74}"), runs, engine="inline", mirror=False)
     assert not runs.exists()
 
 

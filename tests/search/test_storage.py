@@ -51,6 +51,7 @@ def test_two_runs_do_not_share_a_search(server: Server, runs: Path) -> None:
     search(tuned("search.trials=1"), runs / "a", engine="inline", mirror=False, storage=url)
     with pytest.raises(InputError, match=r"'tiny-search \w+' belongs to another run than .*/b/tiny-search; "):
         search(tuned("search.trials=1"), runs / "b", engine="inline", mirror=False, storage=url)
+    assert not (runs / "b" / "tiny-search" / "study.yaml").exists()
     search(tuned("search.trials=1"), runs / "a", engine="inline", mirror=False, storage=url)
 
 

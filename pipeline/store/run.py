@@ -79,9 +79,7 @@ class Run:
         """
         return frame(self.arrow(name, columns, where))
 
-    def arrow(
-        self, name: str, columns: Sequence[str] | None = None, where: Where | None = None
-    ) -> pa.Table:
+    def arrow(self, name: str, columns: Sequence[str] | None = None, where: Where | None = None) -> pa.Table:
         """The same as an Arrow table, without pandas."""
         if name not in SCHEMAS:
             raise InputError(

@@ -60,9 +60,7 @@ class Shards:
         self._known = known
         return [manifest for _, manifest in known.values()]
 
-    def read(
-        self, table: str, columns: Sequence[str] | None = None, where: Where | None = None
-    ) -> pa.Table:
+    def read(self, table: str, columns: Sequence[str] | None = None, where: Where | None = None) -> pa.Table:
         """All committed rows of a table, each once, in the order of trial ids; some of its columns, those
         that `where` allows.
 

@@ -87,7 +87,9 @@ def _tables(
     ids = pa.array(list(trials))
     table = _Tables(ids)
     table.add("trials", 1, **_facts(configs, done))
-    shown = 1.5 - 0.6 * np.exp(-STEPS / 700) + 0.05 * rng.standard_normal((len(ids), len(METRICS), len(STEPS)))
+    shown = (
+        1.5 - 0.6 * np.exp(-STEPS / 700) + 0.05 * rng.standard_normal((len(ids), len(METRICS), len(STEPS)))
+    )
     each = {"step": np.tile(STEPS, len(METRICS)), "metric": np.repeat(METRICS, len(STEPS))}
     table.add("curves", len(METRICS) * len(STEPS), value=shown.ravel(), **_tiled(each, len(ids)))
     table.keep(done)
@@ -210,7 +212,13 @@ class _Tables:
     def add(self, name: str, each: int | np.ndarray, **columns: Any) -> None:
         """Rows of all trials, `each` of a trial; a number or a text stands for all rows."""
         trial = self.ids.take(pa.array(np.repeat(np.arange(len(self.ids)), each)))
-        given = {"study": "large", "schema_version": SCHEMA_VERSION, "trial_id": trial, **self.source, **columns}
+        given = {
+            "study": "large",
+            "schema_version": SCHEMA_VERSION,
+            "trial_id": trial,
+            **self.source,
+            **columns,
+        }
         assert given.keys() <= set(SCHEMAS[name].names), given.keys() - set(SCHEMAS[name].names)
         arrays = [_array(given.get(field.name), field.type, len(trial)) for field in SCHEMAS[name]]
         self._parts.setdefault(name, []).append(pa.Table.from_arrays(arrays, schema=SCHEMAS[name]))

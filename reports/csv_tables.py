@@ -1,4 +1,6 @@
-"""Every table as CSV: those of the store, and the numbers behind the verdicts."""
+"""What the report derived from the store's tables, as CSV: every trial's measurement, and the numbers behind
+the verdicts.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,9 @@ from reports.words import claim
 
 
 def csv_files(results: Results, verdicts: list[Robustness]) -> dict[str, bytes]:
-    """File name -> CSV: every table of the store without its image columns, `results.csv`, `hypotheses.csv`
-    and `robustness.csv`; of a best study `tuning.csv`.
-    """
-    tables = {name: rows.drop(columns=_images(rows)) for name, rows in results.tables.items()}
-    tables["results"] = results.trials
+    """File name -> CSV: `results.csv`, `hypotheses.csv` and `robustness.csv`; of a best study `tuning.csv`."""
+    tables = {"results": results.trials, "robustness": table(verdicts)}
     tables["hypotheses"] = hypotheses([found.verdict for found in verdicts], results.study)
-    tables["robustness"] = table(verdicts)
     if results.study.tuned is not None:
         tables["tuning"] = tuning.table(tuning.compared(results))
     return {
@@ -61,7 +59,3 @@ def hypotheses(verdicts: list[Verdict], study: Study) -> pd.DataFrame:
 def digest(files: dict[str, bytes]) -> str:
     """SHA-256 of the CSV files one after another, in the order of their names."""
     return hashlib.sha256(b"".join(files[name] for name in sorted(files))).hexdigest()
-
-
-def _images(rows: pd.DataFrame) -> list[str]:
-    return [str(column) for column in rows if column == "image" or str(column).endswith("_image")]

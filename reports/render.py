@@ -107,7 +107,7 @@ def render(results: Results) -> dict[str, bytes]:
         "compared": tuning.compared(results),
         "provenance": listing.provenance(results, csv_tables.digest(tables)),
         "in_mlflow": listing.in_mlflow(results),
-        "empty": [name for name, table in results.tables.items() if table.empty],
+        "empty": results.empty,
         "yaml": study.yaml(),
     }
     loader = jinja2.PackageLoader("reports", "templates")

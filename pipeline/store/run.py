@@ -18,7 +18,7 @@ from pipeline.store.files import READING, WRITING, Files
 from pipeline.store.lease import Held, Lease, acquire, current
 from pipeline.store.schemas import SCHEMAS
 from pipeline.store.shards import Shards
-from pipeline.store.tables import Row, frame
+from pipeline.store.tables import Row, Where, frame
 from pipeline.store.writer import Writer
 from pipeline.study import Study
 
@@ -68,25 +68,38 @@ class Run:
 
     # --- reading -----------------------------------------------------------------------------------------
 
-    def table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    def table(
+        self, name: str, columns: Sequence[str] | None = None, where: Where | None = None
+    ) -> pd.DataFrame:
         """A table's committed rows, each once, in the order of trial ids; all columns or these.
 
+        where: by column the values that rows may have there, None among them for a missing one; of columns
+        that tell rows apart, or of `embedding`. No more is read of a run than such rows need.
         Raises InputError for an unknown name or a damaged file.
         """
-        return frame(self.arrow(name, columns))
+        return frame(self.arrow(name, columns, where))
 
-    def arrow(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+    def arrow(self, name: str, columns: Sequence[str] | None = None, where: Where | None = None) -> pa.Table:
         """The same as an Arrow table, without pandas."""
         if name not in SCHEMAS:
             raise InputError(
                 f"table {name!r}: is not one of {', '.join(SCHEMAS)}{did_you_mean(name, SCHEMAS)}"
             )
-        return self._shards.read(name, columns)
+        return self._shards.read(name, columns, where)
+
+    def held(self) -> set[str]:
+        """The tables that have rows; reads none."""
+        return {name for m in self._shards.committed().values() for name in m.files} & set(SCHEMAS)
 
     def done(self) -> set[str]:
         """Ids of the trials whose row is in the store, whatever their status; reads no table."""
         found = self._shards.committed().values()
         return {trial for manifest in found if manifest.kind == "trials" for trial in manifest.trials}
+
+    def beside(self) -> list[str]:
+        """Ids of what was measured and is no trial: real images, controls; reads no table."""
+        found = self._shards.committed().values()
+        return sorted({trial for manifest in found for trial in manifest.trials} - self.done())
 
     def measurements(self) -> list[str]:
         """The names under which rows were measured outside a trial."""

@@ -29,8 +29,8 @@ from pipeline.store.manifests import (
     manifest_name,
     overlap,
 )
-from pipeline.store.schemas import SCHEMAS
-from pipeline.store.tables import Row, decode, of_trials, together
+from pipeline.store.schemas import KEYS, SCHEMAS
+from pipeline.store.tables import Row, Where, decode, of_trials, together
 
 T = TypeVar("T")
 # Trials whose rows are handed out together as Python objects.
@@ -60,16 +60,25 @@ class Shards:
         self._known = known
         return [manifest for _, manifest in known.values()]
 
-    def read(self, table: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """All committed rows of a table, each once, in the order of trial ids; some of its columns."""
+    def read(self, table: str, columns: Sequence[str] | None = None, where: Where | None = None) -> pa.Table:
+        """All committed rows of a table, each once, in the order of trial ids; some of its columns, those
+        that `where` allows.
+
+        where: of columns that rows of one key share, so that duplicates do not depend on it. Shards without
+        any of its `trial_id` are not read.
+        """
+        trials = None if where is None or "trial_id" not in where else set(where["trial_id"])
 
         def action() -> pa.Table:
             holding = [m for m in current(self.manifests()).values() if table in m.files]
+            if trials is not None:
+                holding = [m for m in holding if not trials.isdisjoint(m.trials)]
             if not holding:
                 return SCHEMAS[table].empty_table()
             again = overlap(holding)
-            wanted = None if columns is None or again else list({"trial_id": 0, **dict.fromkeys(columns)})
-            parts = parallel(lambda m: self.table(m, table, wanted), holding)
+            needed = KEYS[table] if again else []
+            wanted = None if columns is None else list(dict.fromkeys(["trial_id", *columns, *needed]))
+            parts = parallel(lambda m: self.table(m, table, wanted, where), holding)
             return together(table, parts, again)
 
         whole = self._again(action)
@@ -94,12 +103,18 @@ class Shards:
                 return chosen, {table: self.table(manifest, table) for table in held}
         return None
 
-    def table(self, manifest: Manifest, table: str, columns: Sequence[str] | None = None) -> pa.Table:
+    def table(
+        self,
+        manifest: Manifest,
+        table: str,
+        columns: Sequence[str] | None = None,
+        where: Where | None = None,
+    ) -> pa.Table:
         """A shard's rows of a table. Raises FileNotFoundError, or InputError if they are damaged."""
         name = file_name(table, manifest.shard)
         content = self.whole(name, manifest.files[table])
         try:
-            return decode(table, content, columns)
+            return decode(table, content, columns, where)
         except (pa.ArrowException, OSError) as error:
             raise self._damaged(name, " ".join(str(error).split())[:200]) from None
 

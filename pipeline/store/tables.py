@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import reduce
+from operator import and_
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from pipeline.store.schemas import KEYS, SCHEMAS
@@ -15,6 +18,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row = Mapping[str, Any]
+# Column -> the values that a row may have there, None among them for a missing one.
+Where = Mapping[str, Collection[Any]]
+_FILES = ds.ParquetFileFormat(
+    default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+)
 
 
 def typed(table: str, rows: Iterable[Row], **constants: Any) -> pa.Table:
@@ -48,20 +56,24 @@ def encode(table: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
-def decode(table: str, content: bytes, columns: Sequence[str] | None = None) -> pa.Table:
-    """A Parquet file's rows under the table's schema; a column that it lacks is null.
+def decode(
+    table: str, content: bytes, columns: Sequence[str] | None = None, where: Where | None = None
+) -> pa.Table:
+    """A Parquet file's rows under the table's schema, all or those that `where` allows; a column that it
+    lacks is null. Of row groups without such rows nothing is decoded.
 
     Raises pa.ArrowException or OSError if it is none.
     """
     # Not `pq.read_table`, which imports pandas.
-    file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-    fields = [SCHEMAS[table].field(name) for name in columns or SCHEMAS[table].names]
-    held = file.read([field.name for field in fields if field.name in file.schema_arrow.names])
-    arrays = [
-        held[f.name].cast(f.type) if f.name in held.column_names else pa.nulls(held.num_rows, f.type)
-        for f in fields
-    ]
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+    fragment = _FILES.make_fragment(pa.BufferReader(content))
+    wanted = None if columns is None else list(columns)
+    return fragment.to_table(schema=SCHEMAS[table], columns=wanted, filter=_expression(table, where or {}))
+
+
+def _expression(table: str, where: Where) -> pc.Expression | None:
+    kinds = {name: SCHEMAS[table].field(name).type for name in where}
+    each = [pc.field(name).isin(pa.array(list(values), kinds[name])) for name, values in where.items()]
+    return reduce(and_, each) if each else None
 
 
 def together(table: str, parts: list[pa.Table], overlapping: bool) -> pa.Table:

@@ -20,15 +20,31 @@ MOST_SIZES = 6
 MOST_LINES = 8
 
 
-def training_curves(results: Results, variant: str) -> Drawing | None:
-    """Losses and what the system watches (a GAN's distinguishing gap) of the trials of this variant: solid
-    completed, dotted grey not completed.
+def drawn(results: Results) -> pd.DataFrame:
+    """The trials whose curves are drawn: of each variant some sizes, of each size the lowest seeds.
+
+    A system without a discriminator has size 0.
     """
-    trials = results.trials[results.trials["variant"] == variant]
-    trials = trials.assign(discriminator_params=trials["discriminator_params"].fillna(0))
-    curves = results.of_trials("curves")
+    sizes = results.trials["discriminator_params"].fillna(0)
+    trials = results.trials.assign(discriminator_params=sizes).sort_values(
+        ["seed", "trial_id"], kind="stable"
+    )
+    parts = [
+        own[own["discriminator_params"] == size].head(MOST_LINES)
+        for _, own in trials.groupby("variant")
+        for size in evenly(sorted(set(own["discriminator_params"])), MOST_SIZES)
+    ]
+    return pd.concat(parts) if parts else trials
+
+
+def training_curves(trials: pd.DataFrame, curves: pd.DataFrame) -> Drawing | None:
+    """Losses and what the system watches (a GAN's distinguishing gap): solid completed, dotted grey not
+    completed.
+
+    trials: those of one variant in `drawn`. curves: the table, of any trials.
+    """
     curves = curves[curves["trial_id"].isin(trials["trial_id"])]
-    sizes = evenly(sorted(set(trials["discriminator_params"])), MOST_SIZES)
+    sizes = sorted(set(trials["discriminator_params"]))
     rows = _rows(set(curves["metric"]))
     if not rows or not sizes:
         return None
@@ -39,10 +55,7 @@ def training_curves(results: Results, variant: str) -> Drawing | None:
         _limits(grid[k, 0], curves, trials, [metric for metric, _ in metrics])
         grid[k, 0].set_ylabel(label)
         for j, size in enumerate(sizes):
-            shown = trials[trials["discriminator_params"] == size].sort_values(
-                ["seed", "trial_id"], kind="stable"
-            )
-            for _, trial in shown.head(MOST_LINES).iterrows():
+            for _, trial in trials[trials["discriminator_params"] == size].iterrows():
                 own = curves[curves["trial_id"] == trial["trial_id"]]
                 for m, (metric, _) in enumerate(metrics):
                     line = own[own["metric"] == metric]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from reports.figures import curves, ruler, search_space
+from reports.figures import cells, curves, ruler, search_space
 from reports.figures import judged as judged_figure
 from reports.figures import robustness as robustness_figure
 from reports.figures import searches as search_figures
@@ -29,9 +29,14 @@ class Shown(NamedTuple):
 
 
 Captioned = tuple[Drawing | None, str]
-POINTS = (
-    "A point is a trial, its bar the 95 % interval of its N₂; points of equal size stand side by side by "
-    "variant. Hollow: not past the quality gate. Arrow: no pair collided, only the lower bound is known."
+LOOKS = (
+    "points of equal size stand side by side by variant. Hollow: not past the quality gate. Arrow: no pair "
+    "collided, only the lower bound is known."
+)
+TRIALS = f"A point is a trial, its bar the 95 % interval of its N₂; {LOOKS}"
+SETTINGS = (
+    "A point is the median over the seeds of one setting, its bar the 95 % interval of that median (of fewer "
+    f"than six seeds their range), a trial without a collision counting as the largest; {LOOKS}"
 )
 
 
@@ -75,15 +80,16 @@ def _rulers(results: Results, found: list[Robustness]) -> dict[str, Captioned]:
 
 def _support(results: Results) -> dict[str, Captioned]:
     n = f"n = {many(len(results.completed), 'measured trial')}"
+    points = TRIALS if cells.points(results).rows is results.completed else SETTINGS
     return {
         "support-by-discriminator": (
             figures.support_by(results, "discriminator_params", "discriminator parameters"),
-            f"Support size against discriminator size, {n}. {POINTS} The line is the held-out real images' "
+            f"Support size against discriminator size, {n}. {points} The line is the held-out real images' "
             "own N₂ under the same ruler, its band the 95 % interval.",
         ),
         "support-by-train-samples": (
             figures.support_by(results, "train_samples", "training samples"),
-            f"Support size against the number of training samples, {n}. {POINTS}",
+            f"Support size against the number of training samples, {n}. {points}",
         ),
         "support-by-variant": (
             figures.by_variant(results),
@@ -190,17 +196,19 @@ def _space(search: Searched, k: int) -> dict[str, Captioned]:
 
 
 def _tau_curves(results: Results) -> dict[str, Captioned]:
-    rows = results.measured["distances"]
+    rows = tau_figure.histograms(results)
     keys = sorted(set(zip(rows["embedding"], rows["data_fingerprint"].dropna(), strict=False)))
     several = len({data for _, data in keys}) > 1
     names = results.study.measure.embedding_names()
+    left_out = len(tau_figure.drawn(results)) < len(tau_figure.drawn(results, most=None))
+    of = f" ({tau_figure.MOST_TRIALS} of the lowest seeds)" if left_out else ""
     found: dict[str, Captioned] = {}
     for embedding, data in sorted(keys, key=lambda key: names.index(key[0])):
         name = f"tau-{file_name(embedding)}" + (f"-{data}" if several else "")
         found[name] = (
             tau_figure.tau_curves(results, embedding, data),
             f"N₂ at every τ under {embedding}, and relative to held-out real images at the same τ. Thick: "
-            "the trial in the middle at that τ among those of a discriminator size, the thin lines; "
+            f"the trial in the middle at that τ among those of a discriminator size{of}, the thin lines; "
             "points with 95 % intervals: the rungs of the ladder, each the middle trial's own. Dotted: "
             "beyond the closest pairs, where a distance is known to the width of a bin only. Brown: the "
             "study's own τ. A plateau is a finite support; a straight line is a continuum.",
@@ -210,10 +218,12 @@ def _tau_curves(results: Results) -> dict[str, Captioned]:
 
 def _training(results: Results) -> dict[str, Captioned]:
     found: dict[str, Captioned] = {}
+    drawn = curves.drawn(results)
+    rows = results.rows("curves", trials=list(drawn["trial_id"]))
     for variant in sorted(set(results.trials["variant"])):
         trials = int((results.trials["variant"] == variant).sum())
         found[f"curves-{file_name(variant)}"] = (
-            curves.training_curves(results, variant),
+            curves.training_curves(drawn[drawn["variant"] == variant], rows),
             f"Training with {variant}: losses, and the distinguishing gap on training and on held-out "
             f"images; a line is a trial (of {trials}; at most {curves.MOST_LINES} of the lowest seeds a "
             "panel). Dotted grey: did not complete.",

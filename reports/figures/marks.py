@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -12,26 +13,37 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from reports.figures.style import REAL
 
+INTERVAL = ("n2", "n2_low", "n2_high")
 SUPPORT_LABEL = r"support size $N_2$ (95 % interval)"
 
 
-def point(
-    ax: Axes, x: float, row: pd.Series[Any], colour: str, marker: str, filled: bool = True, size: float = 5.5
+def points(
+    ax: Axes,
+    x: pd.Series[Any],
+    rows: pd.DataFrame,
+    colour: str,
+    marker: str,
+    filled: bool = True,
+    size: float = 5.5,
 ) -> None:
-    """A measurement with its interval; where nothing collided, an arrow upwards from the lower bound."""
-    if pd.isna(row["n2"]):
-        ax.plot(
-            x, row["n2_low"], marker="$\\uparrow$", markersize=10, color=colour, linestyle="none", zorder=3
-        )
-        ax.plot(x, row["n2_low"], marker="_", markersize=6, color=colour, linestyle="none", zorder=3)
-        return
-    value = float(row["n2"])
-    below = max(value - float(row["n2_low"]), 0.0) if pd.notna(row["n2_low"]) else 0.0
-    bounded = pd.notna(row["n2_high"])
+    """Measurements with their intervals, all alike; where nothing collided, an arrow upwards from the lower
+    bound.
+
+    x: of each row.
+    """
+    at, value, low, high = (
+        column.to_numpy(np.float64, na_value=np.nan) for column in (x, *(rows[n] for n in INTERVAL))
+    )
+    known, bounded = np.isfinite(value), np.isfinite(high)
+    plain: dict[str, Any] = {"color": colour, "linestyle": "none", "zorder": 3}
+    if not known.all():
+        ax.plot(at[~known], low[~known], marker="$\\uparrow$", markersize=10, **plain)
+        ax.plot(at[~known], low[~known], marker="_", markersize=6, **plain)
+    ends = [np.fmax(value - low, 0.0), np.fmax(high - value, 0.0)]
     ax.errorbar(
-        x,
-        value,
-        yerr=[[below], [max(float(row["n2_high"]) - value, 0.0) if bounded else 0.0]],
+        at[known],
+        value[known],
+        yerr=[np.nan_to_num(end[known]) for end in ends],
         fmt=marker,
         color=colour,
         markerfacecolor=colour if filled else "white",
@@ -41,8 +53,10 @@ def point(
         alpha=0.9,
         zorder=3,
     )
-    if not bounded:
-        ax.annotate("", (x, value * 2.2), (x, value), arrowprops={"arrowstyle": "->", "color": colour})
+    if (open_ended := known & ~bounded).any():
+        above = 2.2 * value[open_ended]
+        ax.vlines(at[open_ended], value[open_ended], above, color=colour, linewidth=0.9, zorder=3)
+        ax.plot(at[open_ended], above, marker="^", markersize=3.5, **plain)
 
 
 def real_band(ax: Axes, real: pd.DataFrame) -> None:

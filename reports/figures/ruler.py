@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from reports.figures.marks import SUPPORT_LABEL, beside, dot, point
+from reports.figures.marks import SUPPORT_LABEL, beside, dot, points
 from reports.figures.style import REAL, Drawing, encode, panels
 from reports.sections.sources import CONTROLS, colour, kind
 from reports.tables.protocols import primary
@@ -17,7 +17,7 @@ def known(results: Results) -> pd.DataFrame:
 
     Added columns: `covered`, whether the interval holds the truth; `own`, whether tau is the study's own.
     """
-    rows = results.measured["collisions"]
+    rows = results.collisions
     rows = rows[rows["n2_true"].notna()]
     covered = (rows["n2_low"] <= rows["n2_true"]) & (
         rows["n2_high"].isna() | (rows["n2_true"] <= rows["n2_high"])
@@ -72,10 +72,9 @@ def _embeddings(results: Results, rows: pd.DataFrame) -> list[str]:
 
 
 def _panel(ax: Axes, rows: pd.DataFrame) -> None:
-    for _, row in rows.sort_values("own", kind="stable").iterrows():
-        source, own = str(row["source"]), bool(row["own"])
-        size = 7.5 if own else 4.0
-        point(ax, float(row["n2_true"]), row, colour(source), CONTROLS[source], filled=own, size=size)
+    for (own, source), alike in rows.groupby(["own", "source"]):
+        look = colour(str(source)), CONTROLS[str(source)], bool(own), 7.5 if own else 4.0
+        points(ax, alike["n2_true"], alike, *look)
     values = pd.concat([rows[name] for name in ("n2_true", "n2", "n2_low", "n2_high")]).dropna()
     ends = [float(values.min()) / 1.5, float(values.max()) * 1.5]
     ax.plot(ends, ends, color=REAL, linewidth=0.9, linestyle="--", zorder=1)

@@ -61,6 +61,9 @@ def axes(width: float = 7.2, height: float = 4.2) -> tuple[Figure, Axes]:
 
 def encode(figure: Figure) -> Drawing:
     """PNG and SVG without dates or version strings."""
+    # Laid out once: doing so for each format takes as long as drawing it.
+    figure.draw_without_rendering()
+    figure.set_layout_engine(None)
     png, svg = io.BytesIO(), io.BytesIO()
     figure.savefig(png, format="png", dpi=170, metadata={"Software": None})
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})

@@ -5,15 +5,14 @@ nothing to draw.
 from __future__ import annotations
 
 import textwrap
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.figures.marks import SUPPORT_LABEL, beside, dot, point, real_band
+from reports.figures.cells import points as shown
+from reports.figures.marks import INTERVAL, SUPPORT_LABEL, beside, dot, points, real_band
 from reports.figures.style import COLOURS, MARKERS, REAL, Drawing, axes, encode, look
 from reports.tables.results import Results
 
@@ -23,17 +22,17 @@ Looks = tuple[dict[object, str], dict[object, str]]
 
 def support_by(results: Results, column: str, label: str) -> Drawing | None:
     """N2 of every completed trial against a size, with the real images' own N2 as a band."""
-    trials = results.completed[results.completed[column].notna()]
+    trials = shown(results).rows
+    trials = trials[trials[column].notna()]
     if trials.empty:
         return None
     figure, ax = axes()
     real_band(ax, results.real)
     looks = colours, markers = _looks(trials)
     spread = _dodge(list(colours))
-    for _, row in trials.iterrows():
-        variant = row["variant"]
-        x = float(row[column]) * spread[variant]
-        point(ax, x, row, colours[variant], markers[row["train_samples"]], filled=_passes(row))
+    for (variant, size, passes), own in trials.groupby(["variant", "train_samples", _passes(trials)]):
+        x = own[column] * spread[variant]
+        points(ax, x, own, colours[variant], markers[size], filled=bool(passes))
     ax.set(xscale="log", yscale="log", xlabel=label, ylabel=SUPPORT_LABEL)
     if column == "train_samples":
         _ticks_at(ax, sorted({int(value) for value in trials[column]}))
@@ -45,7 +44,8 @@ def support_by(results: Results, column: str, label: str) -> Drawing | None:
 
 def by_variant(results: Results) -> Drawing | None:
     """A line for each variant: the N2 of its trials relative to real images. None for a single variant."""
-    trials = results.completed[results.completed["n2_real"].notna()]
+    trials, one = shown(results)
+    trials = trials[trials["n2_real"].notna()]
     names = list(dict.fromkeys(trials["variant"]))
     if len(names) < 2:
         return None
@@ -53,18 +53,16 @@ def by_variant(results: Results) -> Drawing | None:
     ax.axvline(1, color=REAL, linewidth=1)
     for k, name in enumerate(reversed(names)):
         own = trials[trials["variant"] == name]
-        for i, (_, row) in enumerate(own.iterrows()):
-            y = k + 0.4 * ((i + 0.5) / len(own) - 0.5)
-            low, high = row["n2_low"] / row["n2_real"], row["n2_high"] / row["n2_real"]
-            face = COLOURS[0] if _passes(row) else "white"
-            style: dict[str, Any] = {"color": COLOURS[0], "markerfacecolor": face, "markersize": 4}
-            if pd.isna(row["n2"]):
-                ax.plot(low, y, ">", **style)
-                continue
-            ax.plot([low, row["ratio_to_real"] if pd.isna(high) else high], [y, y], color=COLOURS[0], lw=0.8)
-            ax.plot(row["ratio_to_real"], y, "o", **style)
+        y = k + 0.4 * ((np.arange(len(own)) + 0.5) / len(own) - 0.5)
+        ratio, low, high = (own[name] / own["n2_real"] for name in INTERVAL)
+        known, passes = ratio.notna(), _passes(own)
+        ax.hlines(y[known], low[known], high.fillna(ratio)[known], color=COLOURS[0], linewidth=0.8)
+        for here, x, marker in ((known, ratio, "o"), (~known, low, ">")):
+            for filled, face in ((True, COLOURS[0]), (False, "white")):
+                some = here & (passes == filled)
+                ax.plot(x[some], y[some], marker, color=COLOURS[0], markerfacecolor=face, markersize=4)
     ax.set(xscale="log", xlabel=r"$N_2$ relative to held-out real images")
-    entries = [dot(COLOURS[0], "o", "a trial, 95 % interval")]
+    entries = [dot(COLOURS[0], "o", f"{one}, 95 % interval")]
     entries += [dot(COLOURS[0], ">", "no pair collided: at least")]
     entries += [dot(COLOURS[0], "o", "not past the quality gate", filled=False)]
     beside(ax, [*entries, Line2D([], [], color=REAL, label="held-out real images")])
@@ -82,15 +80,15 @@ def rows_of(variants: list[str]) -> tuple[Figure, Axes]:
 
 def quality(results: Results) -> Drawing | None:
     """N2 against precision, with the gate: on its left few duplicates mean noise, not diversity."""
-    trials = results.completed[results.completed["precision"].notna()]
+    trials = shown(results).rows
+    trials = trials[trials["precision"].notna()]
     if trials.empty:
         return None
     figure, ax = axes()
     real_band(ax, results.real)
     looks = colours, markers = _looks(trials)
-    for _, row in trials.iterrows():
-        look_of = colours[row["variant"]], markers[row["train_samples"]]
-        point(ax, float(row["precision"]), row, *look_of, filled=_passes(row))
+    for (variant, size, passes), own in trials.groupby(["variant", "train_samples", _passes(trials)]):
+        points(ax, own["precision"], own, colours[variant], markers[size], filled=bool(passes))
     for gate in sorted(set(trials["gate"].dropna())):
         ax.axvspan(-0.02, gate, color="#f3ece4", zorder=0)
         ax.axvline(gate, color=GATE, linewidth=1)
@@ -122,8 +120,8 @@ def _along(ax: Axes, x: float, text: str, colour: str, offset: int) -> None:
     )
 
 
-def _passes(row: pd.Series[Any]) -> bool:
-    return pd.notna(row["passes_gate"]) and bool(row["passes_gate"])
+def _passes(trials: pd.DataFrame) -> pd.Series[bool]:
+    return trials["passes_gate"].fillna(False).astype(bool)
 
 
 def _looks(trials: pd.DataFrame) -> Looks:
@@ -155,7 +153,7 @@ def _entries(looks: Looks, trials: pd.DataFrame, real: pd.DataFrame) -> list[Lin
         entries = [dot(COLOURS[0], "o", f"{len(colours)} variants")]
     if len(markers) > 1:
         entries += [dot("#777777", marker, f"{n:,} training samples") for n, marker in markers.items()]
-    if not trials["passes_gate"].fillna(False).astype(bool).all():
+    if not _passes(trials).all():
         entries.append(dot("#777777", "o", "not past the quality gate", filled=False))
     if not real.empty:
         entries.append(Line2D([], [], color=REAL, label="held-out real images"))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
 from reports.figures.curves import evenly
@@ -18,6 +19,8 @@ from reports.tables.protocols import primary
 from reports.tables.results import Results
 
 MOST_SIZES = 6
+# Of a size: so many say where the middle is, and more thin lines are one patch.
+MOST_TRIALS = 60
 LINES = ["-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1))]
 
 
@@ -32,12 +35,30 @@ class _Line(NamedTuple):
     style: Any = "-"
 
 
+def drawn(results: Results, most: int | None = MOST_TRIALS) -> pd.DataFrame:
+    """The trials whose histograms are drawn: of each data set some sizes, of each size the lowest seeds."""
+    trials = results.trials[
+        (results.trials["status"] == "completed") & results.trials["discriminator_params"].notna()
+    ].sort_values(["seed", "trial_id"], kind="stable")
+    parts = [
+        own[own["discriminator_params"] == size].head(len(own) if most is None else most)
+        for _, own in trials.groupby("data_fingerprint")
+        for size in evenly(sorted(set(own["discriminator_params"])), MOST_SIZES)
+    ]
+    return pd.concat(parts) if parts else trials
+
+
+def histograms(results: Results) -> pd.DataFrame:
+    """Rows of `distances` of these trials, of real images and of controls."""
+    return results.measured("distances", list(drawn(results)["trial_id"]))
+
+
 def tau_curves(results: Results, embedding: str, data: str) -> Drawing | None:
     """A row of panels for generators and one for controls: N2 against tau, and its ratio to real images.
 
     data: fingerprint of the data set, since ratios are to its own held-out images.
     """
-    rows, collisions = (_of(results.measured[name], embedding, data) for name in ("distances", "collisions"))
+    rows, collisions = (_of(table, embedding, data) for table in (histograms(results), results.collisions))
     if rows.empty:
         return None
     tau = edges(rows)
@@ -72,8 +93,10 @@ def _generators(
     results: Results, rows: pd.DataFrame, collisions: pd.DataFrame, tau: np.ndarray
 ) -> list[_Line]:
     """A line for each discriminator size, the middle of its trials, which are thin."""
-    trials = results.trials[results.trials["trial_id"].isin(rows["trial_id"])]
-    sizes = evenly(sorted(set(trials["discriminator_params"].dropna())), MOST_SIZES)
+    trials = results.trials[
+        results.trials["trial_id"].isin(rows.loc[rows["source"] == "generated", "trial_id"])
+    ]
+    sizes = sorted(set(trials["discriminator_params"].dropna()))
     lines = []
     for size, shade in zip(sizes, shades(len(sizes)), strict=True):
         ids = trials.loc[trials["discriminator_params"] == size, "trial_id"]
@@ -102,9 +125,9 @@ def _known(rows: pd.DataFrame, collisions: pd.DataFrame, tau: np.ndarray) -> tup
 
 
 def _draw(ax: Axes, line: _Line, to: Curve | None) -> None:
-    for thin in line.thin if len(line.thin) > 1 else []:
-        shown = ratio(thin, to) if to else thin
-        ax.plot(shown.tau, _finite(shown.n2), color=line.colour, linewidth=0.5, alpha=0.35, zorder=1)
+    thin = [ratio(one, to) if to else one for one in line.thin] if len(line.thin) > 1 else []
+    paths = [np.column_stack([one.tau, _finite(one.n2)]) for one in thin]
+    ax.add_collection(LineCollection(paths, colors=[line.colour], linewidths=0.5, alpha=0.35, zorder=1))
     shown = ratio(line.curve, to) if to else line.curve
     exact = shown.tau <= shown.exact_below
     n2 = _finite(shown.n2)

@@ -14,7 +14,7 @@ from reports.figures.style import COLOURS, REAL, Drawing, encode, panels
 from reports.sections.listing import Listing
 from reports.sections.sources import colour
 from reports.sections.subjects import Subject, generated, not_generated
-from reports.tables.protocols import primary, under
+from reports.sections.subjects import rows as rows_of
 from reports.tables.results import Results
 from reports.words import interval, number
 
@@ -38,7 +38,7 @@ def shown(results: Results) -> tuple[list[Subject], list[Subject]]:
 
 def batches(results: Results) -> Drawing | None:
     """P(collision) against batch size: one panel for controls, one for real images and generators."""
-    rows = under(results.measured["batches"], primary(results.study))
+    rows = rows_of(results, "batches")
     groups = [[s for s in group if len(s.own(rows))] for group in shown(results)]
     groups = [group for group in groups if group]
     if not groups:
@@ -58,7 +58,7 @@ def batches(results: Results) -> Drawing | None:
 
 def readings(results: Results) -> Listing:
     """The batch size of one half, and what it is read as, beside N2."""
-    rows = under(results.measured["estimates"], primary(results.study))
+    rows = rows_of(results, "estimates")
     heads = [
         "samples of",
         "s at 50 %",

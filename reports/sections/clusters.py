@@ -8,7 +8,7 @@ import pandas as pd
 
 from reports.sections.pictures import decode, png, tile
 from reports.sections.subjects import Subject, generated, not_generated
-from reports.tables.protocols import primary, under
+from reports.sections.subjects import rows as rows_of
 from reports.tables.results import Results
 
 CLUSTERS_SHOWN = 8
@@ -36,7 +36,7 @@ class Clusters(NamedTuple):
 
 def largest(results: Results) -> list[Clusters]:
     """Held-out images, then one generator for each discriminator size."""
-    rows = under(results.measured["clusters"], primary(results.study))
+    rows = rows_of(results, "clusters")
     subjects = [s for s in not_generated(results) if s.source == "real"] + generated(results)
     found = []
     for subject in subjects:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reports.sections.listing import Listing
-from reports.tables.protocols import primary, under
+from reports.sections.listing import Listing, first
+from reports.tables.protocols import primary
 from reports.tables.results import Results
 from reports.words import interval, number
 
@@ -16,10 +16,11 @@ SENTENCE = (
 
 def listing(results: Results) -> Listing:
     """A row for each trial and input, primary protocol; empty where no system is conditional."""
-    rows = under(results.measured["collisions"], primary(results.study))
+    rows = results.under(primary(results.study))
     rows = rows[rows["source"] == "conditional"].merge(
         results.facts[["trial_id", "variant", "seed"]], on="trial_id"
     )
+    rows, note = first(rows, "the others are in the run's table collisions")
     return Listing(
         ["variant", "seed", "held-out image", "samples", "C", "N₂ given it", "95 % interval"],
         [
@@ -27,4 +28,5 @@ def listing(results: Results) -> Listing:
             + [f"{int(r['collisions']):,}", number(r["n2"]), interval(r["n2_low"], r["n2_high"])]
             for _, r in rows.iterrows()
         ],
+        note,
     )

@@ -6,7 +6,7 @@ import pandas as pd
 
 from reports.sections.listing import Listing
 from reports.sections.subjects import Subject, generated, not_generated
-from reports.tables.protocols import primary, under
+from reports.sections.subjects import rows as rows_of
 from reports.tables.results import Results
 from reports.words import interval, number
 
@@ -56,7 +56,7 @@ ESTIMATORS = {
 
 def estimates(results: Results) -> Listing:
     """A row for each real set, control and one generator a discriminator size; a column an estimator."""
-    rows = under(results.measured["estimates"], primary(results.study))
+    rows = rows_of(results, "estimates")
     names = present(results)
     listed = []
     for subject in not_generated(results) + generated(results) if names else []:
@@ -68,7 +68,7 @@ def estimates(results: Results) -> Listing:
 
 def present(results: Results) -> list[str]:
     """The estimators that the store has rows of, in the order of `ESTIMATORS`."""
-    rows = under(results.measured["estimates"], primary(results.study))
+    rows = rows_of(results, "estimates")
     return [name for name in ESTIMATORS if name in set(rows["estimator"])]
 
 

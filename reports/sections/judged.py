@@ -15,7 +15,7 @@ from pipeline.judgments import (
     tau_of,
     verdicts,
 )
-from reports.tables.protocols import TRIALS, Protocol, primary, under
+from reports.tables.protocols import TRIALS, Protocol, primary
 from reports.tables.results import Results
 from reports.words import interval, number
 
@@ -36,13 +36,13 @@ class Judged(NamedTuple):
 
 def judged(results: Results) -> list[Judged]:
     """For each embedding of the study under which people judged pairs of its samples."""
-    rows = results.tables["labels"]
+    rows = results.rows("labels")
     rows = rows[~rows["source"].isin(TRIALS) | rows["trial_id"].isin(results.trials["trial_id"])]
     found = []
     for embedding in results.study.measure.embedding_names():
         labels = rows[rows["embedding"] == embedding]
         if len(labels):
-            measured = under(results.measured["collisions"], ruler(results, embedding))
+            measured = results.under(ruler(results, embedding))
             curve = _curve(labels)
             found.append(Judged(embedding, labels, curve, sorted(set(measured["tau"])), _half(curve)))
     return found

@@ -14,7 +14,6 @@ from reports.sections.judged import Judged, ruler
 from reports.sections.listing import Listing
 from reports.sections.pictures import describe
 from reports.sections.sources import name
-from reports.tables.protocols import under
 from reports.tables.results import Results
 from reports.words import interval, number
 
@@ -26,7 +25,7 @@ def support(results: Results, one: Judged) -> Listing:
     """N2 by people beside N2 at the study's own tau, for every subject of which pairs were judged."""
     listed = []
     for (source, trial_id), labels in one.labels.groupby(["source", "trial_id"], sort=True):
-        rows = under(results.measured["collisions"], ruler(results, one.embedding))
+        rows = results.under(ruler(results, one.embedding))
         rows = rows[(rows["source"] == source) & (rows["trial_id"] == trial_id)]
         if rows.empty:
             continue
@@ -60,7 +59,7 @@ def agreement(one: Judged) -> Listing:
 
 def _human_support(results: Results, labels: pd.DataFrame, row: pd.Series) -> HumanSupport | str:
     """The estimate, or in words why there is none. row: the subject's of `collisions`."""
-    bins = results.measured["distances"]
+    bins = results.measured("distances", [row["trial_id"]])
     bins = bins[(bins["source"] == row["source"]) & (bins["trial_id"] == row["trial_id"])]
     bins = bins[bins["embedding"] == row["embedding"]]
     if bins.empty:

@@ -19,20 +19,34 @@ from reports.tables.results import Results
 from reports.words import interval, number
 
 
+# A page with more rows of one table is slow to open, and nobody reads them.
+MOST_ROWS = 500
+RESULTS = "the others are in tables/results.csv"
+
+
 class Listing(NamedTuple):
-    """A table of text: column heads and rows."""
+    """A table of text: column heads and rows. note: a sentence under it, where it does not show all."""
 
     heads: list[str]
     rows: list[list[str]]
+    note: str = ""
+
+
+def first(rows: pd.DataFrame, others: str) -> tuple[pd.DataFrame, str]:
+    """At most `MOST_ROWS` rows, and if there are more a sentence that says so and where the others are."""
+    if len(rows) <= MOST_ROWS:
+        return rows, ""
+    return rows.head(MOST_ROWS), f"The first {MOST_ROWS} of {len(rows):,}; {others}."
 
 
 def trials(results: Results) -> Listing:
-    """Every stored trial of the study with its measurement."""
+    """Every stored trial of the study with its measurement, in the study's order."""
     axes = [key for key, values in results.axes.items() if values > 1 or key == "seed"]
     heads = [*axes, "D params", "status", "C", "N₂", "95 % interval", "N₂ / real"]
     heads += ["clusters", "largest cluster", "N₂ without it", "precision", "recall", "passes gate"]
     rows = []
-    for _, t in results.trials.iterrows():
+    shown, note = first(results.trials, RESULTS)
+    for _, t in shown.iterrows():
         passes = "–" if pd.isna(t["passes_gate"]) else "yes" if t["passes_gate"] else "no"
         measured = pd.notna(t["collisions"])
         n2 = "no collision" if measured and pd.isna(t["n2"]) else number(t["n2"])
@@ -47,20 +61,21 @@ def trials(results: Results) -> Listing:
             + [number(t["largest_cluster_mass"]), number(t["n2_without_largest"]), number(t["precision"])]
             + [number(t["recall"]), passes]
         )
-    return Listing(heads, rows)
+    return Listing(heads, rows, note)
 
 
 def failures(results: Results) -> Listing:
     """Every trial that did not complete, with its reason and configuration."""
     axes = [key for key, values in results.axes.items() if values > 1]
     rows = []
-    for _, t in results.failed.iterrows():
+    shown, note = first(results.failed, RESULTS)
+    for _, t in shown.iterrows():
         configuration = ", ".join(f"{a}={t[a]}" for a in axes) or t["trial_id"]
         rows.append(
             [t["status"].replace("_", " "), "–" if pd.isna(t["error"]) else t["error"], configuration]
         )
         rows[-1].append(_whole(t["steps_done"]))
-    return Listing(["status", "reason", "configuration", "steps done"], rows)
+    return Listing(["status", "reason", "configuration", "steps done"], rows, note)
 
 
 def controls(results: Results) -> Listing:
@@ -153,13 +168,13 @@ def by_variant(verdict: Verdict, results: Results) -> Listing:
 
 def provenance(results: Results, digest: str) -> Listing:
     """Where the numbers come from."""
-    stored, measure = results.of_trials("trials"), results.study.measure
+    stored, measure = results.stored, results.study.measure
     versions: dict[str, set[str]] = {}
-    for text in stored["versions"].dropna():
+    for text in stored["versions"].dropna().unique():
         for package, version in flatten(json.loads(text)).items():
             versions.setdefault(package, set()).add(str(version))
     rows = [
-        ["tables (SHA-256 of `cat tables/*.csv`)", digest],
+        ["numbers of every trial and verdict (SHA-256 of `cat tables/*.csv`)", digest],
         ["commit", _distinct(stored["commit"])],
         ["data fingerprint", _distinct(stored["data_fingerprint"])],
         ["devices", _distinct(stored["device"])],
@@ -171,7 +186,7 @@ def provenance(results: Results, digest: str) -> Listing:
         ],
         ["embedding", primary(results.study).embedding],
         ["other embeddings", ", ".join(measure.embedding_names()[1:]) or "–"],
-        ["embedding ids", _distinct(results.measured["collisions"]["embedding_id"])],
+        ["embedding ids", _distinct(results.collisions["embedding_id"])],
         ["τ rule", measure.tau_rule()],
         ["τ ladder", ", ".join(f"{q:g}" for q in measure.tau_ladder) or "–"],
         ["τ", ", ".join(number(tau) for tau in sorted(set(results.completed["tau"].dropna()))) or "–"],
@@ -221,4 +236,4 @@ def _whole(value: Any) -> str:
 
 
 def _distinct(values: pd.Series[Any]) -> str:
-    return ", ".join(sorted({str(v) for v in values.dropna()})) or "–"
+    return ", ".join(sorted({str(v) for v in values.dropna().unique()})) or "–"

@@ -36,11 +36,12 @@ class Reached(NamedTuple):
 
 def reached(results: Results) -> list[Reached]:
     """Every variant whose modes were counted, data sets in the study's order, variants too."""
-    rows = results.tables["modes"]
+    rows = results.rows("modes")
     rows = rows[rows["source"] == "generated"].sort_values("samples", kind="stable")
     rows = rows.drop_duplicates("trial_id", keep="last")
-    names = results.tables["trials"].drop_duplicates("trial_id")[["trial_id", "dataset"]]
-    facts = results.facts[["trial_id", "variant"]].merge(names, on="trial_id")
+    facts = results.facts[["trial_id", "variant"]].merge(
+        results.stored[["trial_id", "dataset"]], on="trial_id"
+    )
     joined = facts.merge(rows, on="trial_id")
     return [
         Reached(
@@ -99,9 +100,9 @@ def drawing(results: Results, dataset: str) -> Drawing | None:
 
 def _real(results: Results, dataset: str) -> list[str]:
     """Held-out samples, counted alike: what is left to reach."""
-    names = results.tables["trials"]
+    names = results.stored
     prints = set(names.loc[names["dataset"] == dataset, "data_fingerprint"].dropna())
-    rows = results.tables["modes"]
+    rows = results.rows("modes")
     rows = rows[(rows["source"] == "real") & rows["data_fingerprint"].isin(prints)]
     if rows.empty:
         return [dataset, "held-out samples", *["–"] * 7]

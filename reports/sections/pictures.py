@@ -66,8 +66,9 @@ def grids(results: Results) -> list[Grid]:
             f"samples-real-{fingerprint}",
             "held-out real images",
         )
-    generated = results.rows("samples", "generated")
-    for _, trial in chosen(results, per_variant=True).head(MOST_GRIDS).iterrows():
+    trials = chosen(results, per_variant=True).head(MOST_GRIDS)
+    generated = results.rows("samples", "generated", list(trials["trial_id"]))
+    for _, trial in trials.iterrows():
         rows = generated[generated["trial_id"] == trial["trial_id"]]
         found += _grid(rows, f"samples-{trial['trial_id']}", describe(trial))
     return found
@@ -75,9 +76,10 @@ def grids(results: Results) -> list[Grid]:
 
 def galleries(results: Results) -> list[Gallery]:
     """The closest pairs of the completed trial of `chosen` for each discriminator size."""
-    rows = results.rows("pairs", "generated")
+    trials = chosen(results, per_variant=False)
+    rows = results.rows("pairs", "generated", list(trials["trial_id"]))
     found = []
-    for _, trial in chosen(results, per_variant=False).iterrows():
+    for _, trial in trials.iterrows():
         own = rows[
             (rows["trial_id"] == trial["trial_id"])
             & rows["first_image"].notna()

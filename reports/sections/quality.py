@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.sections.listing import Listing
+from reports.sections.listing import Listing, first
 from reports.tables.results import Results
 from reports.words import number
 
@@ -44,30 +44,31 @@ SENTENCES = {
 
 def embeddings(results: Results) -> list[str]:
     """The study's embeddings in which some quality was measured."""
-    measured = set(results.tables["quality"]["embedding"])
+    measured = set(results.quality["embedding"])
     return [name for name in results.study.measure.embedding_names() if name in measured]
 
 
 def quality(results: Results, embedding: str) -> Listing:
     """Real images first (training images against held-out ones), then every measured trial of the study."""
-    rows = results.tables["quality"]
+    rows = results.quality
     rows = rows[rows["embedding"] == embedding].sort_values("samples", kind="stable")
     real = rows[rows["source"] == "real"].drop_duplicates("data_fingerprint", keep="last")
     generated = (
         rows[rows["source"] == "generated"].drop_duplicates("trial_id", keep="last").set_index("trial_id")
     )
     trials = results.trials[results.trials["trial_id"].isin(generated.index)]
+    trials, note = first(trials, "the others are in the run's table quality")
     shown = [name for name in HEADS if rows[name].notna().any()]
     axes = [key for key, values in results.axes.items() if values > 1 or key == "seed"]
     listed = [["real images", *[""] * (len(axes) - 1), *_cells(row, shown)] for _, row in real.iterrows()]
     for _, trial in trials.iterrows():
         listed.append([*(str(trial[a]) for a in axes), *_cells(generated.loc[trial["trial_id"]], shown)])
-    return Listing([*axes, *(HEADS[name] for name in shown)], listed)
+    return Listing([*axes, *(HEADS[name] for name in shown)], listed, note)
 
 
 def sentences(results: Results) -> list[str]:
     """What the measures say, for those that the store has."""
-    rows = results.tables["quality"]
+    rows = results.quality
     return [text for name, text in SENTENCES.items() if rows[name].notna().any()]
 
 

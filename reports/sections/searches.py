@@ -69,9 +69,9 @@ class Searched(NamedTuple):
 def searched(results: Results) -> list[Searched]:
     """Every group's search; none if the run is no search's or has nothing yet."""
     study = results.study
-    if study.search is None or "suggestions" not in results.tables:
+    if study.search is None:
         return []
-    found = suggestions(study, results.tables["suggestions"])
+    found = suggestions(study, results.rows("suggestions"))
     groups = [group for group in study.groups() if any(one.group == group for one in found)]
     searches = []
     for group in groups:
@@ -82,10 +82,9 @@ def searched(results: Results) -> list[Searched]:
 
 def _importances(results: Results, search: str) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
-    if "importances" in results.tables:
-        rows = results.tables["importances"]
-        for row in rows[rows["search"] == search].to_dict("records"):
-            found.setdefault(row["metric"], {})[row["key"]] = float(row["importance"])
+    rows = results.rows("importances")
+    for row in rows[rows["search"] == search].to_dict("records"):
+        found.setdefault(row["metric"], {})[row["key"]] = float(row["importance"])
     return found
 
 

@@ -25,9 +25,15 @@ class Subject(NamedTuple):
         return rows[(rows["source"] == self.source) & (rows["trial_id"] == self.trial_id)]
 
 
+def rows(results: Results, table: str) -> pd.DataFrame:
+    """A measured table's rows of all these subjects, primary protocol."""
+    shown = [subject.trial_id for subject in generated(results)]
+    return under(results.measured(table, shown), primary(results.study))
+
+
 def not_generated(results: Results) -> list[Subject]:
     """Held-out images, training images and the controls, as far as the primary protocol measured them."""
-    parts = sources.subjects(under(results.measured["collisions"], primary(results.study)))
+    parts = sources.subjects(results.under(primary(results.study)))
     firsts = [part.iloc[0] for part in parts]
     return [Subject(sources.name(row), row["source"], row["trial_id"], row) for row in firsts]
 

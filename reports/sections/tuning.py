@@ -92,7 +92,7 @@ def _trials(study: Study, one: TunedSetting) -> list[str] | None:
 
 def _scores(results: Results, tuned: Tuned, trials: list[str]) -> list[float]:
     embedding = primary(results.study).embedding
-    tables = {name: _rows(results.tables[name], trials) for name in TABLES}
+    tables = {name: _rows(results.rows(name, trials=trials)) for name in TABLES}
     scores = []
     for trial in trials:
         own = {name: [row for row in rows if row["trial_id"] == trial] for name, rows in tables.items()}
@@ -101,8 +101,8 @@ def _scores(results: Results, tuned: Tuned, trials: list[str]) -> list[float]:
     return scores
 
 
-def _rows(table: pd.DataFrame, trials: list[str]) -> list[Row]:
-    rows = table[table["trial_id"].isin(trials)].astype(object)
+def _rows(table: pd.DataFrame) -> list[Row]:
+    rows = table.astype(object)
     known = rows.where(rows.notna(), None)
     return [{str(name): value for name, value in row.items()} for row in known.to_dict("records")]
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pipeline.study import Hypothesis
 from reports.statistics.verdicts import Decision, Verdict, decide
-from reports.tables.protocols import Protocol, primary, protocols, rungs, under
+from reports.tables.protocols import Protocol, primary, protocols, rungs
 from reports.tables.results import Results
 from reports.words import number
 
@@ -49,7 +49,7 @@ def robustness(verdict: Verdict, results: Results) -> Robustness:
     shown, order = rungs(results.study), results.study.measure.embedding_names()
     cells = []
     for protocol in protocols(results.study):
-        rows = under(results.measured["collisions"], protocol)
+        rows = results.under(protocol)
         rows = rows[rows["source"] == "generated"]
         if len(rows):
             own = protocol.tau_rule == primary(results.study).tau_rule

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -11,6 +12,9 @@ from pipeline.study_options import RealQuantile
 
 # What tells the sources of samples apart, whatever they were measured with.
 SUBJECT = ["source", "subject", "support_size", "parameter", "data_fingerprint", "embedding"]
+VERSION = ["samples", "embedding_id"]
+# What `select` looks at, beside the tau rule of a table that has one.
+RULES = ["trial_id", *(name for name in SUBJECT if name != "subject"), *VERSION]
 # Sources that belong to a trial: its samples, and those given one input.
 TRIALS = ["generated", "conditional"]
 # These have as many samples as there are images, not as many as the study asks for.
@@ -45,7 +49,7 @@ def protocols(study: Study) -> list[Protocol]:
     return [Protocol(name, rule) for name in study.measure.embedding_names() for rule in rungs(study)]
 
 
-def select(study: Study, table: pd.DataFrame, trials: pd.Series[str]) -> pd.DataFrame:
+def select(study: Study, table: pd.DataFrame, trials: Sequence[str] | pd.Series[str]) -> pd.DataFrame:
     """The rows of a measured table that stand under one of the study's rulers, one version of each subject.
 
     table: any with a source, an embedding and a number of samples. trials: the study's own; generated samples
@@ -68,9 +72,11 @@ def under(table: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:
 def _one_version(rows: pd.DataFrame) -> pd.DataFrame:
     # A trial is a subject by its id; other subjects by what they are, since their ids are hashes of that.
     named = rows.assign(subject=rows["trial_id"].where(rows["source"].isin(TRIALS), ""))
-    version = ["samples", "embedding_id"]
-    last = named.sort_values(version, kind="stable", na_position="first").drop_duplicates(
+    found = named[[*SUBJECT, *VERSION]].drop_duplicates()
+    last = found.sort_values(VERSION, kind="stable", na_position="first").drop_duplicates(
         SUBJECT, keep="last"
     )
-    kept = named.reset_index().merge(last[[*SUBJECT, *version]], on=[*SUBJECT, *version])["index"]
+    if len(last) == len(found):
+        return rows
+    kept = named.reset_index().merge(last, on=[*SUBJECT, *VERSION])["index"]
     return rows.loc[sorted(kept)]

@@ -4,9 +4,9 @@ with.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import reduce
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, reduce
 from typing import Any
 
 import pandas as pd
@@ -15,7 +15,7 @@ from pipeline.store.run import Run
 from pipeline.store.schemas import SCHEMAS
 from pipeline.study import Study
 from pipeline.trial import TrialConfig
-from reports.tables.protocols import TRIALS, Protocol, primary, select, under
+from reports.tables.protocols import RULES, TRIALS, Protocol, primary, rungs, select
 from reports.tables.suggestions import searched_axes, suggestions, trials_of
 
 # The order in which a table's rows are shown: the store's own order follows file names, which are hashes.
@@ -47,38 +47,44 @@ QUALITIES = [
     *["bins_different", "data_copying", "authenticity", "nearest_train_median", "nearest_held_out_median"],
 ]
 FACTS = ["status", "error", "discriminator_params", "generator_params", "steps_done", "data_fingerprint"]
-# The tables of searches.
+# What else is shown of all trials together, and of collisions.
+ORIGIN = ["dataset", "versions", "commit", "device", "back_end", "device_seconds", "predicted_seconds"]
+COLLISIONS = [*RULES, "tau_rule", *MEASURES, *CLUSTERS, "n2_true"]
+# The tables of searches: of a study that nothing was searched for none that is missing.
 SEARCHED = ["suggestions", "importances"]
-# The tables of what was measured with the study's rulers.
-MEASURED = ["collisions", "distances", "clusters", "estimates", "batches"]
 
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that the report shows, all of it derived from `tables` and `study`.
+    """Everything that the report shows, all of it derived from the run's tables and `study`.
 
+    What every trial has few rows of is held; of the other tables `rows` and `measured` read what is shown.
     axes: what is varied, with the number of its values: in a search's run the keys of `search.each` and of
     the space. facts: one row a stored trial of the study, in the study's order: its id, `variant` (system,
     objective and regularisers in a few words), every varied axis, `train_samples`, `seed`, status, sizes.
     trials: the same with the measurement under the primary protocol (null where there is none), `n2_real` and
     `ratio_to_real`, quality, `real_precision`, `gate` (the least precision that passes) and `passes_gate`.
-    measured: by table, the rows under any of the study's protocols. others: one row for every other protocol
+    stored: of the same trials where and by what they were made. collisions: the rows under any of the study's
+    protocols. quality: the whole table. others: one row for every other protocol
     that the store holds, with its number of rows. mlflow: where the run was mirrored to.
     """
 
+    run: Run
     study: Study
     axes: dict[str, int]
-    tables: dict[str, pd.DataFrame]
     facts: pd.DataFrame
     trials: pd.DataFrame
-    measured: dict[str, pd.DataFrame]
+    stored: pd.DataFrame
+    collisions: pd.DataFrame
+    quality: pd.DataFrame
     others: pd.DataFrame
     planned: int
     missing: list[str]
     strangers: int
     mlflow: dict[str, str] | None
+    _read: dict[tuple[str, ...], pd.DataFrame] = field(default_factory=dict, repr=False)
 
-    @property
+    @cached_property
     def completed(self) -> pd.DataFrame:
         """Trials that completed and were measured under the primary protocol."""
         return _measured(self.trials)
@@ -96,68 +102,101 @@ class Results:
     @property
     def real(self) -> pd.DataFrame:
         """The held-out real images' rows of `collisions` under the primary protocol."""
-        return self.of("collisions", "real", primary(self.study))
+        return self.of("real", primary(self.study))
 
     @property
     def controls(self) -> pd.DataFrame:
         """Rows of `collisions` of every source but generators and held-out images, primary protocol."""
-        rows = under(self.measured["collisions"], primary(self.study))
+        rows = self.under(primary(self.study))
         return rows[~rows["source"].isin([*TRIALS, "real"])]
 
-    def of(self, table: str, source: str, protocol: Protocol) -> pd.DataFrame:
-        """A measured table's rows of one source under one ruler."""
-        rows = under(self.measured[table], protocol)
+    @property
+    def empty(self) -> list[str]:
+        """The tables that have no rows."""
+        held = self.run.held()
+        return [name for name in SCHEMAS if name not in held and name not in SEARCHED]
+
+    def under(self, protocol: Protocol) -> pd.DataFrame:
+        """The rows of `collisions` under one of the study's rulers."""
+        return self._by_protocol.get(protocol, self.collisions[:0])
+
+    def of(self, source: str, protocol: Protocol) -> pd.DataFrame:
+        """Those of one source."""
+        rows = self.under(protocol)
         return rows[rows["source"] == source]
 
     def completed_under(self, protocol: Protocol) -> pd.DataFrame:
         """`completed` as another of the study's rulers sees it, its quality gate included."""
-        rows = self.measured["collisions"]
-        return _measured(_with_measurement(self.facts, self.study, rows, self.tables, protocol))
+        rows = self.under(protocol)
+        return _measured(_with_measurement(self.facts, self.study, rows, self.quality, protocol.embedding))
 
-    def of_trials(self, table: str) -> pd.DataFrame:
-        """A table's rows that belong to the study's trials."""
-        rows = self.tables[table]
-        return rows[rows["trial_id"].isin(self.trials["trial_id"])]
-
-    def rows(self, table: str, source: str) -> pd.DataFrame:
-        """A table's rows of one source under the study's first embedding; generated ones of the study's
-        trials only.
+    def rows(
+        self, table: str, source: str | None = None, trials: Collection[str] | None = None
+    ) -> pd.DataFrame:
+        """A table's rows: of one source under the study's first embedding, or of any under any; of these
+        trials, or of all and of what is no trial.
         """
-        rows = self.of_trials(table) if source == "generated" else self.tables[table]
-        embedding = rows["embedding"].isna() | (rows["embedding"] == primary(self.study).embedding)
-        return rows[(rows["source"] == source) & embedding]
+        where: dict[str, Collection[Any]] = {}
+        if source is not None:
+            where |= {"source": [source], "embedding": [None, primary(self.study).embedding]}
+            where |= {} if source in TRIALS else {"trial_id": self.run.beside()}
+        return _sorted(self.run.table(table, where=where if trials is None else where | {"trial_id": trials}))
+
+    def measured(self, table: str, trials: Collection[str] = ()) -> pd.DataFrame:
+        """A table's rows under any of the study's protocols, of these trials and of what is no trial: real
+        images, controls. Kept, since several sections show the same.
+        """
+        key = (table, *trials)
+        if key not in self._read:
+            where: dict[str, Collection[Any]] = {"trial_id": [*self.run.beside(), *trials]}
+            where |= {"embedding": self.study.measure.embedding_names()}
+            if "tau_rule" in SCHEMAS[table].names:
+                where |= {"tau_rule": list(rungs(self.study))}
+            rows = _sorted(self.run.table(table, where=where))
+            self._read[key] = select(self.study, rows, list(trials))
+        return self._read[key]
+
+    @cached_property
+    def _by_protocol(self) -> dict[Protocol, pd.DataFrame]:
+        parts = self.collisions.groupby(["embedding", "tau_rule"], sort=False)
+        return {Protocol(*map(str, key)): rows for key, rows in parts}
 
 
 def read(run: Run) -> Results:
     """Read a run's tables. Raises InputError for a damaged run."""
     study = run.study
-    tables = {name: _sorted(run.table(name)) for name in SCHEMAS}
     axes = {key: len(values) for key, values in study.axes().items()}
-    planned = [trial.id for trial in study.trials()]
-    stored = set(tables["trials"]["trial_id"])
+    table = run.table("trials", ["trial_id", *FACTS, *ORIGIN]).drop_duplicates("trial_id")
+    stored = set(table["trial_id"])
+    planned: Mapping[str, TrialConfig] = study.by_id
     if study.searches:
-        asked = suggestions(study, tables["suggestions"])
+        asked = suggestions(study, run.table("suggestions"))
         axes = searched_axes(study, asked)
         # Of one that was ended early some seeds were never meant to be trained.
-        planned = [trial for trial in trials_of(study, asked) if trial in stored]
-    for name in SEARCHED:
-        if tables[name].empty:  # of a study that nothing was searched for: no table that is missing
-            del tables[name]
-    facts = _configured(axes, tables["trials"], planned)
+        planned = {trial: config for trial, config in trials_of(study, asked).items() if trial in stored}
+    own = table.set_index("trial_id").loc[[trial for trial in planned if trial in stored]].reset_index()
+    facts = _configured(axes, own, planned)
     if study.searches:  # a key that is proposed under a condition
         facts = facts.fillna(dict.fromkeys(axes, "–"))
-    measured = {name: select(study, tables[name], facts["trial_id"]) for name in MEASURED}
+    collisions, others = _collisions(study, run, facts["trial_id"])
+    quality = _sorted(run.table("quality"))
+    ruler = primary(study)
+    measured = collisions[
+        (collisions["embedding"] == ruler.embedding) & (collisions["tau_rule"] == ruler.tau_rule)
+    ]
     return Results(
+        run=run,
         study=study,
         axes=axes,
-        tables=tables,
         facts=facts,
-        trials=_with_measurement(facts, study, measured["collisions"], tables, primary(study)),
-        measured=measured,
-        others=_others(study, tables["collisions"]),
+        trials=_with_measurement(facts, study, measured, quality, ruler.embedding),
+        stored=own[["trial_id", "data_fingerprint", *ORIGIN]],
+        collisions=collisions,
+        quality=quality,
+        others=others,
         planned=len(planned),
         missing=[trial for trial in planned if trial not in stored],
-        strangers=len(stored - set(planned)),
+        strangers=len(stored - planned.keys()),
         mlflow=run.mlflow(),
     )
 
@@ -167,41 +206,55 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(keys, kind="stable").reset_index(drop=True)
 
 
-def _configured(axes: Iterable[str], stored: pd.DataFrame, planned: list[str]) -> pd.DataFrame:
-    """The study's trials in its order, with the varied axes from each one's own configuration."""
-    trials = stored.drop_duplicates("trial_id").set_index("trial_id")
-    trials = trials.loc[[trial for trial in planned if trial in trials.index]].reset_index()
-    names = dict.fromkeys([*axes, "objective.name", "train_samples", "seed"])
-    configs = [TrialConfig.model_validate_json(text) for text in trials["config"]]
+def _configured(
+    axes: Iterable[str], trials: pd.DataFrame, planned: Mapping[str, TrialConfig]
+) -> pd.DataFrame:
+    """Stored trials with the varied axes from each one's own configuration."""
+    names = list(dict.fromkeys([*axes, "objective.name", "train_samples"]))
+    configs = [planned[trial] for trial in trials["trial_id"]]
+    known: dict[tuple[int, ...], list[Any]] = {}
+    rows = []
+    for config in configs:
+        # The trials of one setting share its parts and differ in their seeds.
+        parts = tuple(id(part) for name, part in config if name != "seed")
+        if parts not in known:
+            known[parts] = [config.variant, *(config.at(name) for name in names)]
+        rows.append(known[parts])
+    values = dict(zip(["variant", *names], zip(*rows, strict=True), strict=True)) if rows else {}
     columns: dict[str, Any] = {"trial_id": trials["trial_id"]}
-    columns |= {"variant": pd.Series([config.variant for config in configs], dtype=object)}
-    columns |= {axis: pd.Series([config.at(axis) for config in configs], dtype=object) for axis in names}
+    columns |= {name: pd.Series(values.get(name, []), dtype=object) for name in ["variant", *names]}
+    columns |= {"seed": pd.Series([config.seed for config in configs], dtype=object)}
     columns |= {name: trials[name] for name in FACTS}
     return pd.DataFrame(columns)
 
 
 def _with_measurement(
-    facts: pd.DataFrame,
-    study: Study,
-    collisions: pd.DataFrame,
-    tables: dict[str, pd.DataFrame],
-    protocol: Protocol,
+    facts: pd.DataFrame, study: Study, rows: pd.DataFrame, quality: pd.DataFrame, embedding: str
 ) -> pd.DataFrame:
-    """Trials with their measurement by one ruler, beside the real images', and their quality."""
-    rows = under(collisions, protocol)
+    """Trials with their measurement by one ruler, beside the real images', and their quality.
+
+    rows: of `collisions` under that ruler.
+    """
     generated, real = rows[rows["source"] == "generated"], rows[rows["source"] == "real"]
     trials = _left_join(facts, generated[["trial_id", *MEASURES, *CLUSTERS]], "trial_id")
     own = real[["data_fingerprint", "n2"]].rename(columns={"n2": "n2_real"})
     trials = _left_join(trials, own, "data_fingerprint")
     trials["ratio_to_real"] = trials["n2"] / trials["n2_real"]
-    return _with_quality(trials, study, tables["quality"], protocol.embedding)
+    return _with_quality(trials, study, quality, embedding)
 
 
-def _others(study: Study, collisions: pd.DataFrame) -> pd.DataFrame:
-    """A count of the rows under protocols that are none of the study's."""
-    own = select(study, collisions, collisions["trial_id"]).index
-    columns = ["embedding", "tau_rule", "samples", "source"]
-    return collisions.drop(own).groupby(columns, dropna=False).size().rename("rows").reset_index()
+def _collisions(study: Study, run: Run, trials: pd.Series[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of `collisions` under the study's protocols, of these trials and of what is no trial; and a
+    count of the rows under protocols that are none of the study's.
+    """
+    # Nothing depends on the order of the many rows of generators.
+    whole = run.table("collisions", list(dict.fromkeys(COLLISIONS)))
+    generated = whole["source"] == "generated"
+    whole = pd.concat([_sorted(whole[~generated]), whole[generated]], ignore_index=True)
+    own = select(study, whole, whole["trial_id"])
+    other = whole.drop(own.index).groupby(["embedding", "tau_rule", "samples", "source"], dropna=False)
+    others = other.size().rename("rows").reset_index()
+    return own[~own["source"].isin(TRIALS) | own["trial_id"].isin(trials)], others
 
 
 def _with_quality(trials: pd.DataFrame, study: Study, quality: pd.DataFrame, embedding: str) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from pipeline.study import Study
+from pipeline.trial import TrialConfig
 
 Settings = dict[str, Any]
 
@@ -46,12 +47,12 @@ def suggestions(study: Study, table: pd.DataFrame) -> list[Suggestion]:
     return sorted(found, key=lambda one: (groups.index(one.group), one.number))
 
 
-def trials_of(study: Study, asked: Sequence[Suggestion]) -> list[str]:
-    """Ids of the trials of suggestions, seeds innermost, each once."""
+def trials_of(study: Study, asked: Sequence[Suggestion]) -> dict[str, TrialConfig]:
+    """By id the trials of suggestions, seeds innermost."""
     assert study.search is not None
     seeds = range(study.search.seeds)
     found = [study.resolve({**one.group, **one.settings}).with_seeds(seeds) for one in asked]
-    return list(dict.fromkeys(trial for trials in found for trial in trials))
+    return {trial: config for trials in found for trial, config in trials.items()}
 
 
 def searched_axes(study: Study, asked: Sequence[Suggestion]) -> dict[str, int]:

@@ -10,16 +10,19 @@ from typing import Any
 import pandas as pd
 
 from pipeline.study import Study
-from reports.sections import tuning
+from reports.sections import capacity, tuning
+from reports.statistics.growth import Growth
 from reports.statistics.robustness import Robustness, table
 from reports.statistics.verdicts import Verdict
 from reports.tables.results import Results
 from reports.words import claim
 
 
-def csv_files(results: Results, verdicts: list[Robustness]) -> dict[str, bytes]:
-    """File name -> CSV: `results.csv`, `hypotheses.csv` and `robustness.csv`; of a best study `tuning.csv`."""
-    tables = {"results": results.trials, "robustness": table(verdicts)}
+def csv_files(results: Results, verdicts: list[Robustness], growths: list[Growth]) -> dict[str, bytes]:
+    """File name -> CSV: `results.csv`, `hypotheses.csv`, `robustness.csv` and `capacity.csv`; of a best study
+    `tuning.csv`.
+    """
+    tables = {"results": results.trials, "robustness": table(verdicts), "capacity": capacity.table(growths)}
     tables["hypotheses"] = hypotheses([found.verdict for found in verdicts], results.study)
     if results.study.tuned is not None:
         tables["tuning"] = tuning.table(tuning.compared(results))
@@ -48,6 +51,9 @@ def hypotheses(verdicts: list[Verdict], study: Study) -> pd.DataFrame:
                 "seeds",
                 "censored",
                 "silent",
+                "by_seed",
+                "near_linear",
+                "detectable",
             ):
                 row[f"{prefix}{'slope' if name == 'value' else name}"] = (
                     getattr(slope, name) if slope else None

@@ -15,12 +15,15 @@ from markupsafe import Markup
 from pipeline.errors import InputError
 from pipeline.store.run import Run, load_run
 from reports import csv_tables, words
+from reports.explorer import inline
+from reports.explorer.payload import embedded, first_figure, payload
 from reports.figures import style
 from reports.figures.drawings import draw
 from reports.sections import (
     batches,
     clusters,
     conditional,
+    cost,
     estimates,
     judged,
     judged_support,
@@ -35,6 +38,9 @@ from reports.statistics.robustness import in_words, robustness
 from reports.statistics.verdicts import decide, rule_in_words
 from reports.tables.protocols import primary
 from reports.tables.results import Results, read
+
+# Of longer tables the page shows this many rows: a browser holds no more at ease.
+MOST_ROWS = 200
 
 
 def build(run_path: str, out: str | None = None) -> Path:
@@ -95,6 +101,7 @@ def render(results: Results) -> dict[str, bytes]:
         "modes_reached": modes.listing(results),
         "conditional": conditional,
         "given_one": conditional.listing(results),
+        "cost": cost,
         "estimates": estimates,
         "quality": quality,
         "judged": judged,
@@ -118,6 +125,10 @@ def render(results: Results) -> dict[str, bytes]:
         "lstrip_blocks": True,
     }
     html = jinja2.Environment(autoescape=True, keep_trailing_newline=True, **options)  # type: ignore[arg-type]
+    explored, script = payload(results, found), inline.script(html)
+    context |= {"explorer": explored and embedded(explored), "first_figure": first_figure(found)}
+    context |= {"script": script, "policy": inline.policy(script)}
+    html.globals["most_rows"] = MOST_ROWS
     html.filters["image"] = lambda path: Markup(
         "data:image/png;base64," + base64.b64encode(files[path]).decode()
     )

@@ -61,6 +61,12 @@ def embedded(payload: dict[str, Any]) -> Markup:
     return Markup(text.replace("<", "\\u003c"))
 
 
+def first_figure(found: list[Robustness]) -> str:
+    """The name of the drawing that stands for this figure where no script runs."""
+    by_samples = found and found[0].verdict.hypothesis.predictor == "log_train_samples"
+    return "support-by-train-samples" if by_samples else "support-by-discriminator"
+
+
 def shown(trials: pd.DataFrame) -> pd.DataFrame:
     """All, or `MOST_TRIALS` drawn at random, always the same ones."""
     if len(trials) <= MOST_TRIALS:
@@ -70,12 +76,12 @@ def shown(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def in_words(verdict: Verdict) -> str:
-    """A verdict at some tau in one sentence."""
-    decision = verdict.decision.capitalize()
+    """What a verdict at some tau rests on."""
     if verdict.slope is None:
-        return f"{decision}: {verdict.reason}."
+        return f"{verdict.reason[:1].upper()}{verdict.reason[1:]}."
     n = many(verdict.slope.trials, "trial")
-    return f"{decision}: {effect(verdict.slope)}. So decided because {verdict.reason} (n = {n})."
+    effect_on = effect(verdict.slope)
+    return f"{effect_on[:1].upper()}{effect_on[1:]}. So decided because {verdict.reason} (n = {n})."
 
 
 def gated_in_words(verdict: Verdict) -> str:

@@ -56,6 +56,6 @@ def closest(results: Results, trials: Sequence[str], most: int) -> pd.DataFrame:
     """The `most` closest pairs with images of each of these trials, under the study's first embedding."""
     rows = results.rows("pairs", "generated")
     rows = rows[rows["trial_id"].isin(trials)].dropna(subset=["first_image", "second_image"])
-    rows = rows[rows["samples"] == results.study.measure.samples]
-    rows = rows.sort_values(["trial_id", "rank"], kind="stable").drop_duplicates(["trial_id", "rank"])
+    rows = rows.sort_values(["trial_id", "rank", "samples"], kind="stable")
+    rows = rows.drop_duplicates(["trial_id", "rank"], keep="last")  # of several measurements the largest
     return rows.groupby("trial_id").head(most)

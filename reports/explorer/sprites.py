@@ -5,13 +5,14 @@ nearest training images.
 from __future__ import annotations
 
 import base64
+import io
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import PIL.Image
 
 from reports.explorer.rows import closest, samples
-from reports.sections.pictures import Image, png
 from reports.tables.results import Results
 
 COLUMNS = 4
@@ -25,6 +26,9 @@ MOST_TRIALS = 1000
 CHUNK = 100
 
 PARTS = ["first", "second", "first_train", "second_train"]
+DISTANCES = ["distance", "first_train_distance", "second_train_distance"]
+NEEDED = ["trial_id", "channels", "height", "width", *DISTANCES]
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 class Sprite(NamedTuple):
@@ -44,12 +48,9 @@ def sprites(results: Results, trials: pd.DataFrame) -> dict[str, Sprite]:
     room = MOST_BYTES
     for start in range(0, len(order), CHUNK):
         ids = order[start : start + CHUNK].tolist()
-        shown = dict(iter(samples(results, ids, SAMPLES).groupby("trial_id")))
-        pairs = dict(iter(closest(results, ids, PAIRS).groupby("trial_id")))
-        for trial in ids:
-            if trial not in shown:
-                continue
-            one = sprite(shown[trial], pairs.get(trial))
+        shown, pairs = _by_trial(samples(results, ids, SAMPLES)), _by_trial(closest(results, ids, PAIRS))
+        for trial in filter(shown.__contains__, ids):
+            one = sprite(shown[trial], pairs.get(trial, []))
             room -= len(one.png)
             if room < 0:
                 return drawn
@@ -57,31 +58,34 @@ def sprites(results: Results, trials: pd.DataFrame) -> dict[str, Sprite]:
     return drawn
 
 
-def sprite(shown: pd.DataFrame, pairs: pd.DataFrame | None) -> Sprite:
-    """One generator's. shown: rows of `samples`; pairs: rows of `pairs`, both of images of one shape."""
-    c, h, w = (int(shown[name].iloc[0]) for name in ("channels", "height", "width"))
-    images = [*shown["image"], *[None] * (-len(shown) % COLUMNS)]
-    distances: list[list[float | None]] = []
-    if pairs is not None:
-        images += [
-            content
-            for row in pairs[[f"{part}_image" for part in PARTS]].itertuples(index=False)
-            for content in row
-        ]
-        columns = ["distance", "first_train_distance", "second_train_distance"]
-        distances = [
-            [None if pd.isna(d) else float(f"{d:.4g}") for d in row]
-            for row in pairs[columns].itertuples(index=False)
-        ]
+def sprite(shown: list[dict[str, Any]], pairs: list[dict[str, Any]]) -> Sprite:
+    """One generator's. shown: rows of `samples`, at least one; pairs: rows of `pairs`; all of one shape."""
+    c, h, w = (int(shown[0][name]) for name in ("channels", "height", "width"))
+    images = [row["image"] for row in shown] + [None] * (-len(shown) % COLUMNS)
+    images += [row[f"{part}_image"] for row in pairs for part in PARTS]
     blank = b"\xff" * (c * h * w)
     content = b"".join(image if isinstance(image, bytes) else blank for image in images)
     tiles = np.frombuffer(content, np.uint8).reshape(len(images), c, h, w)
-    sheet = png(_sheet(_reduced(tiles)))
-    return Sprite(base64.b64encode(sheet).decode(), len(shown), distances)
+    png = io.BytesIO()
+    PIL.Image.fromarray(_sheet(_reduced(tiles))).save(png, "png")
+    distances = [[_short(row[name]) for name in DISTANCES] for row in pairs]
+    return Sprite(base64.b64encode(png.getvalue()).decode(), len(shown), distances)
 
 
-def _reduced(tiles: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """(n, c, h, w) with sides of at most `SIDE`, by the mean of squares of pixels."""
+def _by_trial(rows: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    columns = [name for name in rows if name in NEEDED or str(name).endswith("image")]
+    for row in rows[columns].to_dict("records"):
+        found.setdefault(row["trial_id"], []).append({str(name): value for name, value in row.items()})
+    return found
+
+
+def _short(distance: float) -> float | None:
+    return None if pd.isna(distance) else float(f"{distance:.4g}")
+
+
+def _reduced(tiles: Pixels) -> Pixels:
+    """(n, c, h, w) with sides of at most `SIDE`, by the means of squares of pixels."""
     n, c, h, w = tiles.shape
     k = -(-max(h, w) // SIDE)
     if k == 1:
@@ -90,9 +94,9 @@ def _reduced(tiles: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.d
     return cut.mean(axis=(3, 5)).round().astype(np.uint8)
 
 
-def _sheet(tiles: np.ndarray[Any, np.dtype[np.uint8]]) -> Image:
-    """(rows * h, COLUMNS * w, 3) of n = rows * COLUMNS tiles (n, c, h, w)."""
+def _sheet(tiles: Pixels) -> Pixels:
+    """(rows * h, COLUMNS * w), of three channels (…, 3), of n = rows * COLUMNS tiles (n, c, h, w)."""
     n, c, h, w = tiles.shape
     sheet = tiles.reshape(n // COLUMNS, COLUMNS, c, h, w).transpose(0, 3, 1, 4, 2)
     sheet = sheet.reshape(n // COLUMNS * h, COLUMNS * w, c)
-    return np.repeat(sheet, 3, axis=2) if c == 1 else sheet
+    return sheet[:, :, 0] if c == 1 else sheet

@@ -89,7 +89,7 @@
     const colouring = axes[state.colour];
     const coloured = colouring.values.length <= MOST_COLOURED;
     const entry = (shape, colour, full, label) => element("li", {},
-      element("svg:svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, element("svg:path", { d: shape(8, 8, 5), stroke: colour, fill: full ? colour : "none" })), label);
+      element("svg:svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, element("svg:path", { d: shape(8, 8, 5), style: `stroke:${colour};fill:${full ? colour : "none"}` })), label);
     const entries = coloured
       ? colouring.values.map((text, code) => entry(SHAPES[code], COLOURS[code], true, `${colouring.key === "variant" ? "" : `${colouring.key} `}${text}`))
       : [entry(SHAPES[0], COLOURS[0], true, `a trial (${colouring.key} has ${colouring.values.length} values: too many colours)`)];

@@ -3,8 +3,8 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-// Okabe & Ito 2008 without yellow and black; every colour has a shape of its own beside it.
-const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00"];
+// The style sheet's six colours; each has a shape of its own beside it.
+const COLOURS = [0, 1, 2, 3, 4, 5].map((k) => `var(--mark-${k})`);
 const SHAPES = [
   (x, y, r) => `M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`,
   (x, y, r) => `M${x - 0.9 * r} ${y - 0.9 * r}h${1.8 * r}v${1.8 * r}h${-1.8 * r}z`,
@@ -84,7 +84,7 @@ function scatter(svg, marks, lines, axes) {
   const real = element("svg:g", { class: "real" });
   for (const { y, label } of lines) {
     real.append(element("svg:path", { d: `M${left} ${py(y)}H${width - right}` }));
-    real.append(element("svg:text", { x: width - right - 4, y: py(y) - 5, "text-anchor": "end" }, label));
+    real.append(element("svg:text", { x: left + 6, y: py(y) - 6 }, label));
   }
 
   const paths = new Map(), bars = new Map();
@@ -97,10 +97,10 @@ function scatter(svg, marks, lines, axes) {
     if (mark.low && mark.high) bars.set(mark.colour, `${bars.get(mark.colour) ?? ""}M${x} ${py(mark.low).toFixed(1)}V${py(mark.high).toFixed(1)}`);
   }
   const drawn = element("svg:g", { class: "marks" });
-  for (const [colour, d] of bars) drawn.append(element("svg:path", { d, class: "bar", stroke: colour }));
+  for (const [colour, d] of bars) drawn.append(element("svg:path", { d, class: "bar", style: `stroke:${colour}` }));
   for (const [kind, d] of paths) {
     const [colour, how] = kind.split("|");
-    drawn.append(element("svg:path", { d, class: how, stroke: colour, fill: how === "full" ? colour : "none" }));
+    drawn.append(element("svg:path", { d, class: how, style: `stroke:${colour};fill:${how === "full" ? colour : "none"}` }));
   }
   svg.replaceChildren(grid, real, frame, drawn, text, element("svg:circle", { class: "ring", r: r + 5, visibility: "hidden" }));
 }

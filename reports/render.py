@@ -15,6 +15,8 @@ from markupsafe import Markup
 from pipeline.errors import InputError
 from pipeline.store.run import Run, load_run
 from reports import csv_tables, words
+from reports.explorer import inline
+from reports.explorer.payload import embedded, first_figure, payload
 from reports.figures import style
 from reports.figures.drawings import draw
 from reports.sections import (
@@ -22,6 +24,7 @@ from reports.sections import (
     capacity,
     clusters,
     conditional,
+    cost,
     estimates,
     judged,
     judged_support,
@@ -36,6 +39,8 @@ from reports.statistics.robustness import in_words, robustness
 from reports.statistics.verdicts import decide, rule_in_words
 from reports.tables.protocols import primary
 from reports.tables.results import Results, read
+
+# Of longer tables the page shows this many rows: a browser holds no more at ease.
 
 
 def build(run_path: str, out: str | None = None) -> Path:
@@ -99,6 +104,7 @@ def render(results: Results) -> dict[str, bytes]:
         "modes_reached": modes.listing(results),
         "conditional": conditional,
         "given_one": conditional.listing(results),
+        "cost": cost,
         "estimates": estimates,
         "quality": quality,
         "judged": judged,
@@ -122,6 +128,9 @@ def render(results: Results) -> dict[str, bytes]:
         "lstrip_blocks": True,
     }
     html = jinja2.Environment(autoescape=True, keep_trailing_newline=True, **options)  # type: ignore[arg-type]
+    explored, script = payload(results, found), inline.script(html)
+    context |= {"explorer": explored and embedded(explored), "first_figure": first_figure(found)}
+    context |= {"script": script, "policy": inline.policy(script)}
     html.filters["image"] = lambda path: Markup(
         "data:image/png;base64," + base64.b64encode(files[path]).decode()
     )

@@ -83,8 +83,7 @@ def effect(slope: Slope) -> str:
     """A slope with its interval, and what it means for a doubling of the predictor."""
     return (
         f"slope {slope.value:.2f}, 95 % interval [{slope.low:.2f}, {slope.high:.2f}]; a doubling multiplies "
-        f"N₂ by "
-        f"{2**slope.value:.2f} ({2**slope.low:.2f} to {2**slope.high:.2f})"
+        f"N₂ by {doubling(slope)}"
     )
 
 
@@ -112,6 +111,11 @@ def power(verdict: Verdict) -> str:
         f"a slope of {slope.detectable:.2f} or more would be found in 80 % of such studies (N₂ times "
         f"{number(2**slope.detectable)} for a doubling)."
     )
+
+
+def doubling(slope: Slope) -> str:
+    """What a doubling of the predictor multiplies N2 by, with its interval."""
+    return f"{2**slope.value:.2f} ({2**slope.low:.2f} to {2**slope.high:.2f})"
 
 
 def headline(verdict: Verdict, results: Results) -> str:

@@ -99,10 +99,11 @@ def _line(ax: Axes, points: pd.DataFrame, colour: str, completed: bool) -> None:
     y = points["value"].to_numpy(np.float64, na_value=np.nan)
     y = np.where(np.isfinite(y), y, np.nan)
     steps = points["step"].to_numpy(np.float64)
+    marker = "o" if np.isfinite(y).sum() == 1 else ""  # one point alone is no line
     if completed:
-        ax.plot(steps, y, color=colour, linewidth=0.9, alpha=0.75)
+        ax.plot(steps, y, color=colour, linewidth=0.9, alpha=0.75, marker=marker, markersize=3)
     else:
-        ax.plot(steps, y, color="#888888", linewidth=0.9, linestyle=":")
+        ax.plot(steps, y, color="#888888", linewidth=0.9, linestyle=":", marker=marker, markersize=3)
 
 
 def _limits(ax: Axes, curves: pd.DataFrame, trials: pd.DataFrame, metrics: list[str]) -> None:

@@ -291,11 +291,11 @@ class Study(Options):
             yield {key: value for part in combination for key, value in part.items()}
 
     def _check_predictor(self, hypothesis: Hypothesis) -> None:
-        prefix = PREDICTOR_AXES[hypothesis.predictor]
-        if not any(key.startswith(prefix) and len(values) > 1 for key, values in self.axes().items()):
+        prefixes = PREDICTOR_AXES[hypothesis.predictor]
+        if not any(key.startswith(prefixes) and len(values) > 1 for key, values in self.axes().items()):
             raise InputError(
                 f"hypotheses.{hypothesis.name}.predictor: {hypothesis.predictor!r}: "
-                f"nothing under {prefix!r} is varied"
+                f"nothing under {' or '.join(map(repr, prefixes))} is varied"
             )
 
     def _check_space(self) -> None:
@@ -324,11 +324,14 @@ class Study(Options):
 
 # What `birthday search` adds to a study's name for its run.
 SEARCHING = "-search"
-# The part of a trial that moves each predictor: its axes are the treatment, all other axes are covariates.
-PREDICTOR_AXES: dict[str, str] = {
-    "log_discriminator_params": "discriminator.",
-    "log_generator_params": "generator.",
-    "log_train_samples": "train_samples",
+# The parts of a trial that move each predictor: their axes are the treatment, all other axes are covariates.
+PREDICTOR_AXES: dict[str, tuple[str, ...]] = {
+    "log_discriminator_params": ("discriminator.",),
+    "log_generator_params": ("generator.",),
+    "log_train_samples": ("train_samples",),
+    "objective": ("objective",),
+    "system": ("system",),
+    "variant": ("system", "objective", "regularizers"),
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.embedding_options import EmbeddingOptions, Pixels
@@ -127,26 +127,58 @@ class ControlOptions(Options):
     train: bool = False
 
 
-Predictor = Literal["log_discriminator_params", "log_generator_params", "log_train_samples"]
+Predictor = Literal[
+    "log_discriminator_params", "log_generator_params", "log_train_samples", "objective", "system", "variant"
+]
+# Predictors without an order, whose values are compared in pairs; `variant` is system, objective and
+# regularisers together.
+UNORDERED = ("objective", "system", "variant")
 
 
 class Hypothesis(Options):
-    """Stated before the study runs, decided by the rule in `reports/statistics/verdicts.py`."""
+    """Stated before the study runs, decided by the rule in `reports/statistics/verdicts.py`.
+
+    margin: of `flat`, the largest |slope| called flat; of `equal` and `different`, the largest difference of
+    log N2 between two variants that is called none (`different` may leave it out: then it is 0).
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"predictor": {"enum": list(UNORDERED)}}},
+            "then": {"properties": {"expect": {"enum": ["different", "equal"]}}},
+            "else": {"properties": {"expect": {"enum": ["increasing", "decreasing", "flat"]}}},
+        }
+    )
 
     name: str
     outcome: Literal["log_support"]
     predictor: Predictor
-    expect: Literal["increasing", "decreasing", "flat"]
+    expect: Literal["increasing", "decreasing", "flat", "different", "equal"]
     margin: Positive | None = None
 
     @model_validator(mode="after")
-    def _margin_goes_with_flat(self) -> Hypothesis:
-        if (self.expect == "flat") != (self.margin is not None):
+    def _expectation_fits(self) -> Hypothesis:
+        allowed = ["different", "equal"] if self.compares else ["increasing", "decreasing", "flat"]
+        if self.expect not in allowed:
+            raise PydanticCustomError(
+                "expect",
+                "expect: {expect}: must be one of {allowed} for predictor {predictor}",
+                {"expect": self.expect, "allowed": ", ".join(allowed), "predictor": self.predictor},
+            )
+        if self.expect in ("flat", "equal") and self.margin is None:
             raise PydanticCustomError(
                 "margin",
-                "margin is required for expect: flat and allowed only there (largest |slope| called flat)",
+                "margin is required for expect: {expect} (the largest {what} called none)",
+                {"expect": self.expect, "what": "difference of log N2" if self.compares else "|slope|"},
             )
+        if self.expect in ("increasing", "decreasing") and self.margin is not None:
+            raise PydanticCustomError("margin", "margin is allowed for flat, equal and different only")
         return self
+
+    @property
+    def compares(self) -> bool:
+        """Whether it compares variants in pairs, and is about no slope."""
+        return self.predictor in UNORDERED
 
 
 class ResourceOptions(Options):

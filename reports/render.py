@@ -40,7 +40,6 @@ from reports.statistics.verdicts import decide, rule_in_words
 from reports.tables.protocols import primary
 from reports.tables.results import Results, read
 
-# Of longer tables the page shows this many rows: a browser holds no more at ease.
 
 
 def build(run_path: str, out: str | None = None) -> Path:

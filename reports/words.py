@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from reports.statistics.contrasts import Contrast
 from reports.statistics.slopes import FEWEST_SEEDS, Slope
 from reports.statistics.verdicts import Verdict
 from reports.tables.results import Results
@@ -17,6 +18,7 @@ PREDICTORS = {
     "log_train_samples": "training samples",
 }
 EXPECTATIONS = {"increasing": "grows with", "decreasing": "falls with", "flat": "does not depend on"}
+COMPARED = {"objective": "objectives", "system": "systems", "variant": "variants"}
 
 SUPPORT_SIZE = (
     "Two samples are near-duplicates if their distance under the embedding is at most τ. Support size is N₂ "
@@ -42,7 +44,8 @@ NOT_CLAIMED = [
     "measured beside "
     "support, and a supported hypothesis must hold among trials that pass the quality gate.",
     "Anything beyond this data set, these architectures, this training length and the range of sizes shown.",
-    "Correction for several hypotheses: each is decided at its own 5 %.",
+    "Correction for several hypotheses: each is decided at its own 5 % (within one, pairs of variants are corrected "
+    "for).",
 ]
 
 
@@ -75,6 +78,10 @@ def many(count: int, noun: str, plural: str | None = None) -> str:
 def claim(verdict: Verdict) -> str:
     """The hypothesis in words."""
     h = verdict.hypothesis
+    if h.compares:
+        said = "differs between" if h.expect == "different" else "is the same for all"
+        margin = f" (up to a factor of {math.exp(h.margin):.2f})" if h.margin is not None else ""
+        return f"Support size {said} {COMPARED[h.predictor]}{margin}"
     margin = f" (|slope| below {h.margin:g})" if h.margin is not None else ""
     return f"Support size {EXPECTATIONS[h.expect]} the number of {PREDICTORS[h.predictor]}{margin}"
 
@@ -118,12 +125,45 @@ def doubling(slope: Slope) -> str:
     return f"{2**slope.value:.2f} ({2**slope.low:.2f} to {2**slope.high:.2f})"
 
 
+def ratio(pair: Contrast) -> str:
+    """How many times the support of one variant is that of another."""
+    return (
+        f"N₂ under {pair.first} is {number(math.exp(pair.value))} times that under {pair.second}, simultaneous "
+        f"95 % interval {interval(math.exp(pair.low), math.exp(pair.high))}"
+    )
+
+
+def gated(verdict: Verdict) -> str:
+    """What holds above the quality gate and, of variants, at matched quality."""
+    n = f"n = {many(verdict.gated_trials, 'trial')}"
+    found = verdict.comparison
+    if found is None:
+        return f"no slope can be estimated ({n})."
+    stated = found.plain.furthest if found.plain else None
+    parts = []
+    for name, one in (
+        ("above the gate", found.gated),
+        (f"with {' and '.join(found.matched_by)} held", found.matched),
+    ):
+        pair = one.pair(stated.first, stated.second) if one and stated else None
+        if pair is not None:
+            parts.append(f"{name}, {ratio(pair)}")
+    return f"{'; '.join(parts) or 'no variants can be compared'} ({n})."
+
+
 def headline(verdict: Verdict, results: Results) -> str:
     """One sentence: decision, effect, why, and what it rests on."""
     failed = len(results.failed)
     beside = f"; {many(failed, 'trial')} did not complete" if failed else "; every stored trial completed"
     if results.missing:
         beside += f", {len(results.missing)} planned not in the store"
+    if verdict.comparison and verdict.comparison.plain:
+        compared = verdict.comparison.plain
+        return (
+            f"{verdict.decision.capitalize()}: {ratio(compared.furthest)}, the pair furthest apart of "
+            f"{len(compared.pairs)}. So decided because {verdict.reason} (n = "
+            f"{many(compared.levels.trials, 'trial')}, {many(compared.levels.seeds, 'seed')}{beside})."
+        )
     if verdict.slope is None:
         n = many(len(results.completed), "measured trial")
         return f"{verdict.decision.capitalize()}: {verdict.reason} (n = {n}{beside})."

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from pipeline import support
 from pipeline.datasets import DataSet
@@ -18,8 +20,8 @@ PROBABILITY = 0.8
 
 
 def detectable(study: Study, trials: list[TrialConfig], data: dict[str, DataSet]) -> Iterator[str]:
-    """A line on the ruler's precision, and one for each hypothesis: the slope that is found four times in
-    five.
+    """A line on the ruler's precision, and one for each hypothesis: the slope, or the difference of log N2
+    between two variants, that is found four times in five.
     """
     rule = study.measure.tau
     if not isinstance(rule, RealQuantile):
@@ -33,22 +35,26 @@ def detectable(study: Study, trials: list[TrialConfig], data: dict[str, DataSet]
         f"{support.samples_needed(n2, 0.1):,} samples"
     )
     for hypothesis in study.hypotheses:
-        sizes = Counter(_size(trial, hypothesis.predictor, data) for trial in trials)
-        prefix = PREDICTOR_AXES[hypothesis.predictor]
-        others = [
-            len(values)
-            for key, values in study.axes().items()
-            if key != "seed" and not key.startswith(prefix)
-        ]
+        prefixes = PREDICTOR_AXES[hypothesis.predictor]
+        moved = [key for key in study.axes() if key.startswith(prefixes)]
+        sizes: Counter[Any]
+        if hypothesis.compares:
+            sizes = Counter(tuple(repr(trial.at(key)) for key in moved) for trial in trials)
+            # A difference of log N2 between two variants is a slope between sizes that differ e-fold.
+            effect, values = "difference of log N2 between two of them", [1.0, math.e]
+        else:
+            sizes = Counter(_size(trial, hypothesis.predictor, data) for trial in trials)
+            effect, values = "slope", list(sizes)
+        others = [len(axis) for key, axis in study.axes().items() if key not in ("seed", *moved)]
         repeats = min(sizes.values())
         try:
             slope = support.detectable_slope(
-                list(sizes), repeats, samples, n2, held=sum(n - 1 for n in others), probability=PROBABILITY
+                values, repeats, samples, n2, held=sum(n - 1 for n in others), probability=PROBABILITY
             )
         except ValueError as error:
             yield f"{hypothesis.name}: power not predicted: {error}"
             continue
-        found = f"a slope of {slope:.2f} or more" if slope is not None else "no slope up to 10"
+        found = f"a {effect} of {slope:.2f} or more" if slope is not None else f"no {effect} up to 10"
         yield (
             f"{hypothesis.name}: finds {found} with probability {PROBABILITY:g} ({repeats} trials at each of "
             f"{len(sizes)} values; log N2 assumed to differ by {BETWEEN_SEED_SD:g} between seeds)"

@@ -11,7 +11,7 @@ from pipeline.trial import flatten
 from reports.figures.ruler import known
 from reports.sections.sources import name
 from reports.statistics.counts import Undecided
-from reports.statistics.robustness import Robustness
+from reports.statistics.robustness import Robustness, effect
 from reports.statistics.slopes import Slope, estimate
 from reports.statistics.verdicts import Verdict
 from reports.tables.protocols import primary, rungs
@@ -104,22 +104,39 @@ def controls(results: Results) -> Listing:
 
 
 def rulers(found: list[Robustness]) -> Listing:
-    """Every hypothesis under every ruler."""
+    """Every hypothesis under every ruler, and with part of the data left out."""
     rows = [
         [
             one.verdict.hypothesis.name,
             cell.protocol.embedding,
             cell.rung + (" (own)" if cell.own else ""),
             number(cell.tau),
-            cell.verdict.decision,
-            _slope(cell.verdict.slope),
-            _slope(cell.verdict.gated),
+            "–",
+            *_decided(cell.verdict, one.verdict),
         ]
         for one in found
         for cell in one.cells
     ]
-    heads = ["hypothesis", "embedding", "τ rule", "τ", "verdict", "slope", "slope above the quality gate"]
-    return Listing(heads, rows)
+    rows += [
+        [
+            one.verdict.hypothesis.name,
+            v.protocol.embedding,
+            "own",
+            "–",
+            v.left_out,
+            *_decided(v.verdict, one.verdict),
+        ]
+        for one in found
+        for v in one.variations
+    ]
+    heads = ["hypothesis", "embedding", "τ rule", "τ", "left out", "verdict", "of", "effect"]
+    return Listing([*heads, "slope above the quality gate"], rows)
+
+
+def _decided(verdict: Verdict, stated: Verdict) -> list[str]:
+    found = effect(verdict, stated)
+    shown = [found.of, f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"] if found else ["–", "–"]
+    return [verdict.decision, *shown, _slope(verdict.gated)]
 
 
 def real(results: Results) -> Listing:
@@ -153,7 +170,7 @@ def by_variant(verdict: Verdict, results: Results) -> Listing:
     """
     variants = sorted(set(results.completed["variant"]))
     rows = []
-    for variant in variants if len(variants) > 1 else []:
+    for variant in variants if len(variants) > 1 and not verdict.hypothesis.compares else []:
         own = results.completed[results.completed["variant"] == variant]
         try:
             slope = estimate(verdict.hypothesis, results.study, own)

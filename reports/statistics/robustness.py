@@ -1,4 +1,5 @@
-"""Where a verdict holds: every hypothesis decided again at every tau of the ladder, under every embedding.
+"""Where a verdict holds: every hypothesis decided again at every tau of the ladder, under every embedding,
+without each trial's largest cluster, and without each seed.
 
 The verdict itself stays that of the study's first embedding and own tau rule, which were stated beforehand.
 The others share its samples: they show what the choice of ruler did, and are no further evidence.
@@ -6,11 +7,13 @@ The others share its samples: they show what the choice of ruler did, and are no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
 from pipeline.study import Hypothesis
+from reports.statistics.variations import Variation, variations
 from reports.statistics.verdicts import Decision, Verdict, decide
 from reports.tables.protocols import Protocol, primary, protocols, rungs
 from reports.tables.results import Results
@@ -30,10 +33,13 @@ class Cell(NamedTuple):
 
 
 class Robustness(NamedTuple):
-    """A hypothesis under every ruler that measured some trial, by embedding and then by tau."""
+    """A hypothesis under every ruler that measured some trial, by embedding and then by tau, and with part
+    of the data left out.
+    """
 
     verdict: Verdict
     cells: list[Cell]
+    variations: Sequence[Variation] = ()
 
     def embeddings(self) -> list[str]:
         """In the study's order."""
@@ -57,7 +63,7 @@ def robustness(verdict: Verdict, results: Results) -> Robustness:
             tau = float(rows["tau"].median())
             cells.append(Cell(protocol, shown[protocol.tau_rule], tau, own, again))
     cells.sort(key=lambda cell: (order.index(cell.protocol.embedding), cell.tau))
-    return Robustness(verdict, cells)
+    return Robustness(verdict, cells, variations(verdict, results))
 
 
 def in_words(found: Robustness) -> str:
@@ -71,44 +77,71 @@ def in_words(found: Robustness) -> str:
         agree = len(set(own.values())) == 1
         sentence += f" At the study's own τ rule the embeddings {'agree' if agree else 'do not agree'}: "
         sentence += ", ".join(f"{decision} under {name}" for name, decision in own.items()) + "."
-    return sentence
+    return " ".join([sentence, *_left_out(found)])
+
+
+class Effect(NamedTuple):
+    """What a verdict rests on, with its 95 % interval: a slope, or a difference of log N2. of: which."""
+
+    of: str
+    value: float
+    low: float
+    high: float
+    trials: int
+
+
+def effect(verdict: Verdict, stated: Verdict) -> Effect | None:
+    """A verdict's slope; of variants the pair that is furthest apart in the verdict as stated."""
+    if verdict.slope is not None:
+        slope = verdict.slope
+        return Effect("slope", slope.value, slope.low, slope.high, slope.trials)
+    plain, reference = (one.comparison and one.comparison.plain for one in (verdict, stated))
+    if not plain or not reference:
+        return None
+    pair = plain.pair(*reference.furthest[:2])
+    if pair is None:
+        return None
+    of = f"log N₂, {pair.first} − {pair.second}"
+    return Effect(of, pair.value, pair.low, pair.high, plain.levels.trials)
 
 
 def table(found: list[Robustness]) -> pd.DataFrame:
-    """One row a hypothesis and ruler, for `robustness.csv`."""
-    columns = [
-        "hypothesis",
-        "embedding",
-        "tau_rule",
-        "tau",
-        "own",
-        "verdict",
-        "reason",
-        "slope",
-        "low",
-        "high",
-    ]
-    columns += ["trials", "gated_slope", "gated_low", "gated_high", "gated_trials"]
+    """One row a hypothesis and ruler or part left out, for `robustness.csv`."""
+    columns = ["hypothesis", "embedding", "tau_rule", "tau", "own", "left_out", "verdict", "reason"]
+    columns += ["effect", "value", "low", "high", "trials"]
+    columns += ["gated_slope", "gated_low", "gated_high", "gated_trials"]
     rows = []
     for one in found:
-        for c in one.cells:
-            slope, gated = c.verdict.slope, c.verdict.gated
-            row = [
-                one.verdict.hypothesis.name,
-                *c.protocol,
-                c.tau,
-                c.own,
-                c.verdict.decision,
-                c.verdict.reason,
-            ]
-            row += [slope.value, slope.low, slope.high, slope.trials] if slope else [None] * 4
+        cells = [(*c.protocol, c.tau, c.own, None, c.verdict) for c in one.cells]
+        cells += [(*v.protocol, None, True, v.left_out, v.verdict) for v in one.variations]
+        for *where, verdict in cells:
+            gated = verdict.gated
+            row = [one.verdict.hypothesis.name, *where, verdict.decision, verdict.reason]
+            row += effect(verdict, one.verdict) or [None] * 5
             row += [gated.value, gated.low, gated.high] if gated else [None] * 3
-            rows.append([*row, c.verdict.gated_trials])
+            rows.append([*row, verdict.gated_trials])
     return pd.DataFrame(rows, columns=columns)
 
 
 def _decide(hypothesis: Hypothesis, results: Results, protocol: Protocol) -> Verdict:
     return decide(hypothesis, results.study, results.completed_under(protocol))
+
+
+def _left_out(found: Robustness) -> list[str]:
+    """What becomes of the verdict without the largest clusters, and without each seed."""
+    decision = found.verdict.decision
+    clusters = [one for one in found.variations if not one.left_out.startswith("seed")]
+    seeds = [one for one in found.variations if one.left_out.startswith("seed")]
+    sentences = [
+        f"Without each trial's {one.left_out} under {one.protocol.embedding}: {one.verdict.decision}."
+        for one in clusters
+    ]
+    flips = [
+        f"{one.verdict.decision} without {one.left_out}" for one in seeds if one.verdict.decision != decision
+    ]
+    if seeds:
+        sentences.append(f"Leaving out one seed of {len(seeds)}: {', '.join(flips) or f'always {decision}'}.")
+    return sentences
 
 
 def _holds(cells: list[Cell], embedding: str, decision: Decision) -> str:

@@ -1,4 +1,5 @@
-"""How a hypothesis is decided: a slope of log N2, its interval, and a rule stated beforehand.
+"""How a hypothesis is decided: a slope of log N2, its interval, and a rule stated beforehand. Hypotheses
+that compare variants are decided by `variants.py`.
 
 Pure functions of data frames, of rows as `slopes.py` wants them.
 """
@@ -6,20 +7,21 @@ Pure functions of data frames, of rows as `slopes.py` wants them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 
 from pipeline.study import Hypothesis, Study
+from reports.statistics import variants
 from reports.statistics.counts import Undecided
 from reports.statistics.slopes import Slope, estimate
-
-Decision = Literal["supported", "refuted", "inconclusive"]
+from reports.statistics.variants import Comparison, Decision
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A hypothesis, what was decided, and why in words. A slope is None where none could be estimated."""
+    """A hypothesis, what was decided, and why in words. A slope is None where none could be estimated, or
+    where variants are compared.
+    """
 
     hypothesis: Hypothesis
     decision: Decision
@@ -27,6 +29,7 @@ class Verdict:
     slope: Slope | None
     gated: Slope | None
     gated_trials: int
+    comparison: Comparison | None = None
 
 
 def decide(hypothesis: Hypothesis, study: Study, trials: pd.DataFrame) -> Verdict:
@@ -36,6 +39,9 @@ def decide(hypothesis: Hypothesis, study: Study, trials: pd.DataFrame) -> Verdic
     A support that comes from trials below the gate would be noise read as diversity, so it must hold without
     them.
     """
+    if hypothesis.compares:
+        found = variants.compare(hypothesis, study, trials)
+        return Verdict(hypothesis, found.decision, found.reason, None, None, found.passing, found)
     passing = trials[trials["passes_gate"].fillna(False).astype(bool)]
     try:
         slope = estimate(hypothesis, study, trials)
@@ -86,6 +92,8 @@ def rule(hypothesis: Hypothesis, slope: Slope) -> tuple[Decision, str]:
 
 def rule_in_words(hypothesis: Hypothesis) -> str:
     """The rule as the report states it."""
+    if hypothesis.compares:
+        return variants.rule_in_words(hypothesis)
     if hypothesis.expect == "flat":
         return (
             f"supported if the 90 % interval of the slope lies inside ±{hypothesis.margin:g} (equivalence at "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -71,6 +72,21 @@ def together(table: str, parts: list[pa.Table], overlapping: bool) -> pa.Table:
         again = frame(whole.select(KEYS[table])).duplicated()
         whole = whole.filter(pa.array(~again.to_numpy()))
     return by_trial(whole)
+
+
+def unseen(table: str, part: pa.Table, trials: list[str], seen: set[tuple[Any, ...]]) -> pa.Table:
+    """The rows of a part whose keys are not among those seen, to which they are added.
+
+    trials: those that other parts may hold too; rows of all others are kept unlooked at.
+    """
+    again = pc.is_in(part["trial_id"], pa.array(trials, pa.string())).to_numpy()
+    keep = ~again
+    keys = part.select(KEYS[table]).filter(pa.array(again)).to_pylist()
+    for k, row in zip(np.flatnonzero(again), keys, strict=True):
+        key = tuple(row.values())
+        keep[k] = key not in seen
+        seen.add(key)
+    return part.filter(pa.array(keep))
 
 
 def by_trial(table: pa.Table) -> pa.Table:

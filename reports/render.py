@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +11,7 @@ from markupsafe import Markup
 
 from pipeline.errors import InputError
 from pipeline.store.run import Run, load_run
-from reports import csv_tables, words
+from reports import csv_tables, folders, words
 from reports.explorer import inline
 from reports.explorer.payload import embedded, first_figure, payload
 from reports.figures import style
@@ -41,7 +38,6 @@ from reports.tables.protocols import primary
 from reports.tables.results import Results, read
 
 
-
 def build(run_path: str, out: str | None = None) -> Path:
     """Write the report of the run at `run_path` (a directory or any fsspec URL) and return the report's
     folder.
@@ -53,7 +49,7 @@ def build(run_path: str, out: str | None = None) -> Path:
     run = load_run(run_path)
     target = _target(run, out)
     files = render(read(run))
-    _write(target, files)
+    folders.write(target, files)
     return target
 
 
@@ -153,30 +149,3 @@ def _target(run: Run, out: str | None) -> Path:
 
 def _is_report(folder: Path) -> bool:
     return (folder / "index.html").is_file() and (folder / "report.md").is_file()
-
-
-def _write(target: Path, files: dict[str, bytes]) -> None:
-    """Beside the target first, then renamed into its place, so that no half-written report is ever seen."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written: {error.strerror}") from None
-    try:
-        fresh, old = beside / "fresh", beside / "old"
-        for name, content in files.items():
-            path = fresh / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        if target.exists():
-            os.rename(target, old)
-        try:
-            os.rename(fresh, target)
-        except OSError:
-            if old.exists():
-                os.rename(old, target)
-            raise
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written: {error.strerror}") from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)

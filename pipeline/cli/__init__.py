@@ -3,6 +3,6 @@
 from pipeline.cli.app import app, main
 
 # In the order in which `birthday --help` lists them.
-from pipeline.cli import studies, runs, samples, cluster, lists  # isort: skip
+from pipeline.cli import studies, runs, results, samples, cluster, lists  # isort: skip
 
-__all__ = ["app", "cluster", "lists", "main", "runs", "samples", "studies"]
+__all__ = ["app", "cluster", "lists", "main", "results", "runs", "samples", "studies"]

@@ -81,15 +81,19 @@ class Run:
 
     def arrow(self, name: str, columns: Sequence[str] | None = None, where: Where | None = None) -> pa.Table:
         """The same as an Arrow table, without pandas."""
-        if name not in SCHEMAS:
-            raise InputError(
-                f"table {name!r}: is not one of {', '.join(SCHEMAS)}{did_you_mean(name, SCHEMAS)}"
-            )
-        return self._shards.read(name, columns, where)
+        return self._shards.read(_known(name), columns, where)
 
     def held(self) -> set[str]:
         """The tables that have rows; reads none."""
         return {name for m in self._shards.committed().values() for name in m.files} & set(SCHEMAS)
+
+    def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """The same rows a file at a time, for tables that do not fit in memory: those of one trial from one
+        file in their order, trials in no order.
+
+        Raises InputError also where a writer merges files away meanwhile.
+        """
+        return self._shards.batches(_known(name), SCHEMAS[name].names if columns is None else columns)
 
     def done(self) -> set[str]:
         """Ids of the trials whose row is in the store, whatever their status; reads no table."""
@@ -277,6 +281,12 @@ class Run:
         files = Files(self.root.rpartition("/")[0] or ".")
         files.patience = self.files.patience
         return files
+
+
+def _known(table: str) -> str:
+    if table not in SCHEMAS:
+        raise InputError(f"table {table!r}: is not one of {', '.join(SCHEMAS)}{did_you_mean(table, SCHEMAS)}")
+    return table
 
 
 def _checkpoint(key: str) -> str:

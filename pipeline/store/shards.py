@@ -8,9 +8,10 @@ merge shards meanwhile: whoever misses a file looks again.
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -30,7 +31,7 @@ from pipeline.store.manifests import (
     overlap,
 )
 from pipeline.store.schemas import KEYS, SCHEMAS
-from pipeline.store.tables import Row, Where, decode, of_trials, together
+from pipeline.store.tables import Row, Where, decode, of_trials, together, unseen
 
 T = TypeVar("T")
 # Trials whose rows are handed out together as Python objects.
@@ -83,6 +84,22 @@ class Shards:
 
         whole = self._again(action)
         return whole if columns is None else whole.select(list(columns))
+
+    def batches(self, table: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """The same rows a shard at a time, in the order of the shards."""
+        holding = [m for m in self.committed().values() if table in m.files]
+        counts = Counter(trial for m in holding for trial in m.trials)
+        again = [trial for trial, shards in counts.items() if shards > 1]
+        wanted = list(dict.fromkeys([*columns, *KEYS[table]])) if again else columns
+        seen: set[tuple[Any, ...]] = set()
+        for manifest in holding:
+            try:
+                part = self.table(manifest, table, wanted)
+            except FileNotFoundError as error:
+                raise InputError(
+                    f"{error}: is gone, merged by whoever writes this run: try again, or when it is done"
+                ) from None
+            yield (unseen(table, part, again, seen) if again else part).select(list(columns))
 
     def rows(self, trials: Collection[str], tables: Sequence[str]) -> Iterator[dict[str, list[Row]]]:
         """By table the rows that were committed with these trials, at most 64 trials at a time."""

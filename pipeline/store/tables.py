@@ -7,6 +7,7 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
@@ -83,6 +84,21 @@ def together(table: str, parts: list[pa.Table], overlapping: bool) -> pa.Table:
         again = frame(whole.select(KEYS[table])).duplicated()
         whole = whole.filter(pa.array(~again.to_numpy()))
     return by_trial(whole)
+
+
+def unseen(table: str, part: pa.Table, trials: list[str], seen: set[tuple[Any, ...]]) -> pa.Table:
+    """The rows of a part whose keys are not among those seen, to which they are added.
+
+    trials: those that other parts may hold too; rows of all others are kept unlooked at.
+    """
+    again = pc.is_in(part["trial_id"], pa.array(trials, pa.string())).to_numpy()
+    keep = ~again
+    keys = part.select(KEYS[table]).filter(pa.array(again)).to_pylist()
+    for k, row in zip(np.flatnonzero(again), keys, strict=True):
+        key = tuple(row.values())
+        keep[k] = key not in seen
+        seen.add(key)
+    return part.filter(pa.array(keep))
 
 
 def by_trial(table: pa.Table) -> pa.Table:

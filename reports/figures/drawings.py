@@ -62,7 +62,7 @@ def draw(
     shown = {}
     for name, (drawing, caption) in drawings.items():
         if drawing is not None:
-            files[f"figures/{name}.png"], files[f"figures/{name}.svg"] = drawing
+            files |= {f"figures/{name}.{kind}": one for kind, one in drawing._asdict().items() if one}
             shown[name] = Shown(name, caption, caption.split(".")[0])
     return shown
 

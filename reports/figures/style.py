@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -36,20 +37,38 @@ SETTINGS: dict[str, Any] = {
 
 
 class Drawing(NamedTuple):
-    """A figure in both formats."""
+    """A figure in every format; PDF for paper only."""
 
     png: bytes
     svg: bytes
+    pdf: bytes | None = None
+
+
+class Medium(NamedTuple):
+    """What figures are drawn for. settings: matplotlib's. finish: what is done to a figure in the end."""
+
+    settings: dict[str, Any]
+    dpi: int
+    pdf: bool
+    finish: Callable[[Figure], None]
+
+
+SCREEN = Medium(SETTINGS, 170, False, lambda figure: None)
+_medium: ContextVar[Medium] = ContextVar("medium", default=SCREEN)
 
 
 @contextlib.contextmanager
-def context() -> Iterator[None]:
+def context(medium: Medium = SCREEN) -> Iterator[None]:
     """Inside it, matplotlib draws as this report does, whatever a user's matplotlibrc says."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        settings: Any = SETTINGS
-        matplotlib.rcParams.update(settings)
-        yield
+    before = _medium.set(medium)
+    try:
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            settings: Any = medium.settings
+            matplotlib.rcParams.update(settings)
+            yield
+    finally:
+        _medium.reset(before)
 
 
 def axes(width: float = 7.2, height: float = 4.2) -> tuple[Figure, Axes]:
@@ -60,14 +79,19 @@ def axes(width: float = 7.2, height: float = 4.2) -> tuple[Figure, Axes]:
 
 
 def encode(figure: Figure) -> Drawing:
-    """PNG and SVG without dates or version strings."""
+    """The figure as the medium wants it, without dates or version strings."""
+    medium = _medium.get()
+    medium.finish(figure)
     # Laid out once: doing so for each format takes as long as drawing it.
     figure.draw_without_rendering()
     figure.set_layout_engine(None)
-    png, svg = io.BytesIO(), io.BytesIO()
-    figure.savefig(png, format="png", dpi=170, metadata={"Software": None})
+    png, svg, pdf = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    figure.savefig(png, format="png", dpi=medium.dpi, metadata={"Software": None})
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-    return Drawing(png.getvalue(), svg.getvalue())
+    if not medium.pdf:
+        return Drawing(png.getvalue(), svg.getvalue())
+    figure.savefig(pdf, format="pdf", metadata=dict.fromkeys(("Creator", "Producer", "CreationDate")))
+    return Drawing(png.getvalue(), svg.getvalue(), pdf.getvalue())
 
 
 def look(values: Sequence[object], choices: list[str]) -> dict[object, str]:

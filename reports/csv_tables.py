@@ -18,7 +18,7 @@ from reports.words import claim
 
 
 def csv_files(results: Results, verdicts: list[Robustness]) -> dict[str, bytes]:
-    """File name -> CSV: `results.csv`, `hypotheses.csv` and `robustness.csv`; of a best study `tuning.csv`."""
+    """File name -> CSV: `results`, `hypotheses` and `robustness`; of a best study `tuning`."""
     tables = {"results": results.trials, "robustness": table(verdicts)}
     tables["hypotheses"] = hypotheses([found.verdict for found in verdicts], results.study)
     if results.study.tuned is not None:

@@ -5,6 +5,7 @@ nothing to draw.
 from __future__ import annotations
 
 import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes

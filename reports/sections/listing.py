@@ -18,7 +18,6 @@ from reports.tables.protocols import primary, rungs
 from reports.tables.results import Results
 from reports.words import interval, number
 
-
 # A page with more rows of one table is slow to open, and nobody reads them.
 MOST_ROWS = 500
 RESULTS = "the others are in tables/results.csv"

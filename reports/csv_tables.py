@@ -19,9 +19,7 @@ from reports.words import claim
 
 
 def csv_files(results: Results, verdicts: list[Robustness], growths: list[Growth]) -> dict[str, bytes]:
-    """File name -> CSV: `results.csv`, `hypotheses.csv`, `robustness.csv` and `capacity.csv`; of a best study
-    `tuning.csv`.
-    """
+    """File name -> CSV: `results`, `hypotheses`, `robustness` and `capacity`; of a best study `tuning`."""
     tables = {"results": results.trials, "robustness": table(verdicts), "capacity": capacity.table(growths)}
     tables["hypotheses"] = hypotheses([found.verdict for found in verdicts], results.study)
     if results.study.tuned is not None:

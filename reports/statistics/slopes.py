@@ -35,7 +35,7 @@ SEEDTABLE
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -56,6 +56,8 @@ FEWEST_DF = 4
 FEWEST_SEEDS = 4
 # The share of studies in which an effect of a stated size would be found.
 POWER = 0.8
+# A column whose part that no earlier one explains is shorter than this, relatively, follows from them.
+DEPENDENT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -202,20 +204,27 @@ def design_matrix(predictor: Array, held: pd.DataFrame, name: str) -> Array:
     """
     if np.ptp(predictor) == 0:
         raise Undecided(f"{name} takes one value only")
-    columns = [np.ones(len(predictor)), predictor - predictor.mean()]
-    rank = 2
-    for key in held:
-        codes, _ = pd.factorize(held[key].map(repr), sort=True)
-        for level in range(1, int(codes.max()) + 1):
-            wider = np.column_stack([*columns, (codes == level).astype(np.float64)])
-            if np.linalg.matrix_rank(wider) > rank:
-                columns, rank = list(wider.T), rank + 1
-    design = np.column_stack(columns)
+    held_levels = [column for key in held for column in _indicators(held[key])]
+    constant, centred = np.ones(len(predictor)), predictor - predictor.mean()
     # With the predictor first, a held axis that determines it would lose a level silently: look for that too.
-    others = _indicators(held)
-    if np.linalg.matrix_rank(np.column_stack([others, design[:, 1]])) == np.linalg.matrix_rank(others):
+    if 1 + len(held_levels) not in _independent([constant, *held_levels, centred]):
         raise Undecided(f"{name} cannot be told apart from {', '.join(map(str, held))}, which moves with it")
-    return design
+    columns = [constant, centred, *held_levels]
+    return np.column_stack([columns[k] for k in _independent(columns)])
+
+
+def _independent(columns: list[Array]) -> list[int]:
+    """Which of the columns (n,) do not follow from earlier ones, by Gram and Schmidt, twice for accuracy."""
+    basis = np.empty((len(columns[0]), 0))
+    kept = []
+    for k, column in enumerate(columns):
+        rest = column
+        for _ in range(2):
+            rest = rest - basis @ (basis.T @ rest)
+        if np.linalg.norm(rest) > DEPENDENT * np.linalg.norm(column):
+            basis = np.column_stack([basis, rest / np.linalg.norm(rest)])
+            kept.append(k)
+    return kept
 
 
 def _heard(trials: pd.DataFrame, held: list[str]) -> pd.DataFrame:
@@ -225,15 +234,24 @@ def _heard(trials: pd.DataFrame, held: list[str]) -> pd.DataFrame:
     while True:
         heard = pd.Series(True, index=trials.index)
         for key in held:
-            heard &= trials.groupby(trials[key].map(repr))["collisions"].transform("sum") > 0
+            heard &= trials.groupby(_levels(trials[key]))["collisions"].transform("sum") > 0
         if heard.all():
             return trials
         trials = trials[heard]
 
 
-def _indicators(held: pd.DataFrame) -> Array:
-    blocks = [np.ones((len(held), 1))]
-    for key in held:
-        codes, uniques = pd.factorize(held[key].map(repr), sort=True)
-        blocks.append(np.eye(len(uniques))[codes])
-    return np.column_stack(blocks)
+def _indicators(values: pd.Series) -> list[Array]:
+    """(n,) for each further value of an axis: where it is taken."""
+    levels = _levels(values)
+    return [(levels == level).astype(np.float64) for level in range(1, int(levels.max()) + 1)]
+
+
+def _levels(values: pd.Series) -> np.ndarray[Any, np.dtype[np.intp]]:
+    """(n,) which of an axis's values, in the order of their text."""
+    try:
+        codes, found = pd.factorize(values, use_na_sentinel=False)
+    except TypeError:  # lists
+        codes, found = pd.factorize(values.map(repr))
+    texts = [repr(value) for value in found]
+    rank = {text: k for k, text in enumerate(sorted(texts))}
+    return np.array([rank[text] for text in texts])[codes]

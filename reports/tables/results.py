@@ -210,7 +210,7 @@ def _configured(
     axes: Iterable[str], trials: pd.DataFrame, planned: Mapping[str, TrialConfig]
 ) -> pd.DataFrame:
     """Stored trials with the varied axes from each one's own configuration."""
-    names = list(dict.fromkeys([*axes, "objective.name", "train_samples"]))
+    names = list(dict.fromkeys([*axes, "objective.name", "train_samples", "seed"]))
     configs = [planned[trial] for trial in trials["trial_id"]]
     known: dict[tuple[int, ...], list[Any]] = {}
     rows = []
@@ -223,7 +223,7 @@ def _configured(
     values = dict(zip(["variant", *names], zip(*rows, strict=True), strict=True)) if rows else {}
     columns: dict[str, Any] = {"trial_id": trials["trial_id"]}
     columns |= {name: pd.Series(values.get(name, []), dtype=object) for name in ["variant", *names]}
-    columns |= {"seed": pd.Series([config.seed for config in configs], dtype=object)}
+    columns["seed"] = pd.Series([config.seed for config in configs], dtype=object)
     columns |= {name: trials[name] for name in FACTS}
     return pd.DataFrame(columns)
 

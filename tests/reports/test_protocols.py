@@ -34,14 +34,14 @@ def test_the_studys_own_rule_stands_first_and_once() -> None:
 
 def test_other_embeddings_and_rungs_are_no_other_protocols(results: Results) -> None:
     assert results.others.empty
-    assert set(results.measured["collisions"]["embedding"]) == set(NAMES)
-    assert results.measured["collisions"]["tau_rule"].nunique() == 8
+    assert set(results.collisions["embedding"]) == set(NAMES)
+    assert results.collisions["tau_rule"].nunique() == 8
     assert results.trials["trial_id"].is_unique
 
 
 def test_a_ruler_of_its_own_gives_numbers_of_its_own(results: Results) -> None:
     rule = primary(results.study).tau_rule
-    stored = results.tables["collisions"].set_index(["embedding", "tau_rule", "trial_id"])["collisions"]
+    stored = results.run.table("collisions").set_index(["embedding", "tau_rule", "trial_id"])["collisions"]
     for embedding in NAMES:
         for _, trial in results.completed_under(Protocol(embedding, rule)).iterrows():
             assert trial["collisions"] == stored[embedding, rule, trial["trial_id"]]
@@ -55,7 +55,7 @@ def test_rows_of_a_ruler_that_the_study_dropped_are_others(tmp_path: Path) -> No
     # All but one of eight rungs of pixels and eight of classifier, for generators, real images and controls.
     assert len(found.others) == 15 * 3
     assert found.others["rows"].sum() == 15 * (4 + 1 + 2)
-    assert set(found.measured["collisions"]["tau_rule"]) == {"real_quantile(0.001)"}
+    assert set(found.collisions["tau_rule"]) == {"real_quantile(0.001)"}
 
 
 def test_of_two_versions_of_a_subject_one_counts() -> None:

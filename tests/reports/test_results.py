@@ -40,7 +40,7 @@ def test_only_the_studys_trials_count(results: Results) -> None:
     assert (len(results.trials), results.planned, results.strangers) == (4, 6, 2)
     assert len(results.missing) == 2
     assert list(results.trials["discriminator.width"]) == [2, 2, 4, 4]
-    assert set(results.of_trials("curves")["trial_id"]) == set(results.trials["trial_id"])
+    assert set(results.stored["trial_id"]) == set(results.trials["trial_id"])
 
 
 def test_other_protocols_change_no_result(results: Results) -> None:

@@ -15,14 +15,17 @@ from reports.tables.results import Results
 from reports.words import claim
 
 
-def csv_files(results: Results, verdicts: list[Robustness]) -> dict[str, bytes]:
+def csv_files(
+    results: Results, verdicts: list[Robustness], more: dict[str, pd.DataFrame]
+) -> dict[str, bytes]:
     """File name -> CSV: every table of the store without its image columns, `results.csv`, `hypotheses.csv`
-    and `robustness.csv`; of a best study `tuning.csv`.
+    and `robustness.csv`; of a best study `tuning.csv`; and `more` by name.
     """
     tables = {name: rows.drop(columns=_images(rows)) for name, rows in results.tables.items()}
     tables["results"] = results.trials
     tables["hypotheses"] = hypotheses([found.verdict for found in verdicts], results.study)
     tables["robustness"] = table(verdicts)
+    tables |= more
     if results.study.tuned is not None:
         tables["tuning"] = tuning.table(tuning.compared(results))
     return {

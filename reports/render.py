@@ -19,17 +19,22 @@ from reports.figures import style
 from reports.figures.drawings import draw
 from reports.sections import (
     batches,
+    ceiling,
     clusters,
+    comparisons,
     conditional,
+    confound,
     estimates,
     judged,
     judged_support,
     listing,
     modes,
+    papers,
     pictures,
     quality,
     searches,
     tuning,
+    variants,
 )
 from reports.statistics.robustness import in_words, robustness
 from reports.statistics.verdicts import decide, rule_in_words
@@ -63,11 +68,12 @@ def render(results: Results) -> dict[str, bytes]:
     hypotheses = [] if study.searches else study.hypotheses  # tuned trials decide nothing
     verdicts = [decide(hypothesis, study, results.completed) for hypothesis in hypotheses]
     found = [robustness(verdict, results) for verdict in verdicts]
-    tables = csv_tables.csv_files(results, found)
+    compared_here = comparisons.compare(results, verdicts)
+    tables = csv_tables.csv_files(results, found, comparisons.tables(compared_here))
     files = {f"tables/{name}": content for name, content in tables.items()}
     labelled = judged.judged(results)
     with style.context():
-        shown = draw(results, found, labelled, files)
+        shown = draw(results, found, compared_here, labelled, files)
     grids, galleries = pictures.grids(results), pictures.galleries(results)
     files |= {f"figures/{grid.name}.png": grid.png for grid in grids}
     files |= {f"figures/{pair.name}.png": pair.png for gallery in galleries for pair in gallery.pairs}
@@ -80,6 +86,11 @@ def render(results: Results) -> dict[str, bytes]:
         "results": results,
         "inventory": (searches if study.searches else words).inventory(results),
         "found": found,
+        "compared_here": compared_here,
+        "variants": variants,
+        "ceiling": ceiling,
+        "confound": confound,
+        "papers": papers,
         "splits": {v.hypothesis.name: listing.by_variant(v, results) for v in verdicts},
         "words": words,
         "where_it_holds": in_words,

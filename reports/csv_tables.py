@@ -10,17 +10,18 @@ from typing import Any
 import pandas as pd
 
 from pipeline.study import Study
-from reports.sections import capacity, tuning
-from reports.statistics.growth import Growth
+from reports.sections import tuning
 from reports.statistics.robustness import Robustness, table
 from reports.statistics.verdicts import Verdict
 from reports.tables.results import Results
 from reports.words import claim
 
 
-def csv_files(results: Results, verdicts: list[Robustness], growths: list[Growth]) -> dict[str, bytes]:
-    """File name -> CSV: `results`, `hypotheses`, `robustness` and `capacity`; of a best study `tuning`."""
-    tables = {"results": results.trials, "robustness": table(verdicts), "capacity": capacity.table(growths)}
+def csv_files(
+    results: Results, verdicts: list[Robustness], more: dict[str, pd.DataFrame]
+) -> dict[str, bytes]:
+    """File name -> CSV: `results`, `hypotheses` and `robustness`; of a best study `tuning`; `more` by name."""
+    tables = {"results": results.trials, "robustness": table(verdicts)} | more
     tables["hypotheses"] = hypotheses([found.verdict for found in verdicts], results.study)
     if results.study.tuned is not None:
         tables["tuning"] = tuning.table(tuning.compared(results))

@@ -19,18 +19,23 @@ from reports.figures.drawings import draw
 from reports.sections import (
     batches,
     capacity,
+    ceiling,
     clusters,
+    comparisons,
     conditional,
+    confound,
     cost,
     estimates,
     judged,
     judged_support,
     listing,
     modes,
+    papers,
     pictures,
     quality,
     searches,
     tuning,
+    variants,
 )
 from reports.statistics.robustness import in_words, robustness
 from reports.statistics.verdicts import decide, rule_in_words
@@ -64,12 +69,13 @@ def render(results: Results) -> dict[str, bytes]:
     hypotheses = [] if study.searches else study.hypotheses  # tuned trials decide nothing
     verdicts = [decide(hypothesis, study, results.completed) for hypothesis in hypotheses]
     found = [robustness(verdict, results) for verdict in verdicts]
-    growths = capacity.growths(results, verdicts)
-    tables = csv_tables.csv_files(results, found, growths)
+    growths, compared_here = capacity.growths(results, verdicts), comparisons.compare(results, verdicts)
+    more = comparisons.tables(compared_here) | {"capacity": capacity.table(growths)}
+    tables = csv_tables.csv_files(results, found, more)
     files = {f"tables/{name}": content for name, content in tables.items()}
     labelled = judged.judged(results)
     with style.context():
-        shown = draw(results, found, labelled, growths, files)
+        shown = draw(results, found, growths, compared_here, labelled, files)
     grids, galleries = pictures.grids(results), pictures.galleries(results)
     files |= {f"figures/{grid.name}.png": grid.png for grid in grids}
     files |= {f"figures/{pair.name}.png": pair.png for gallery in galleries for pair in gallery.pairs}
@@ -82,6 +88,11 @@ def render(results: Results) -> dict[str, bytes]:
         "results": results,
         "inventory": (searches if study.searches else words).inventory(results),
         "found": found,
+        "compared_here": compared_here,
+        "variants": variants,
+        "ceiling": ceiling,
+        "confound": confound,
+        "papers": papers,
         "splits": {v.hypothesis.name: listing.by_variant(v, results) for v in verdicts},
         "words": words,
         "where_it_holds": in_words,

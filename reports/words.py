@@ -44,8 +44,8 @@ NOT_CLAIMED = [
     "measured beside "
     "support, and a supported hypothesis must hold among trials that pass the quality gate.",
     "Anything beyond this data set, these architectures, this training length and the range of sizes shown.",
-    "Correction for several hypotheses: each is decided at its own 5 % (within one, pairs of variants are corrected "
-    "for).",
+    "Correction for several hypotheses: each is decided at its own 5 % (within one, pairs of variants are "
+    "corrected for).",
 ]
 
 
@@ -128,8 +128,8 @@ def doubling(slope: Slope) -> str:
 def ratio(pair: Contrast) -> str:
     """How many times the support of one variant is that of another."""
     return (
-        f"N₂ under {pair.first} is {number(math.exp(pair.value))} times that under {pair.second}, simultaneous "
-        f"95 % interval {interval(math.exp(pair.low), math.exp(pair.high))}"
+        f"N₂ under {pair.first} is {number(math.exp(pair.value))} times that under {pair.second}, "
+        f"simultaneous 95 % interval {interval(math.exp(pair.low), math.exp(pair.high))}"
     )
 
 

@@ -230,6 +230,22 @@ def test_mistakes_in_the_base_name_key_value_and_what_is_allowed(mistake: str) -
             "hypotheses=[{name: h, outcome: log_support, predictor: log_train_samples, expect: flat}]",
             "margin is required",
         ),
+        (
+            "hypotheses=[{name: h, outcome: log_support, predictor: objective, expect: equal}]",
+            "margin is required for expect: equal (the largest difference of log N2 called none)",
+        ),
+        (
+            "hypotheses=[{name: h, outcome: log_support, predictor: objective, expect: flat, margin: 0.1}]",
+            "expect: flat: must be one of different, equal for predictor objective",
+        ),
+        (
+            "hypotheses=[{name: h, outcome: log_support, predictor: system, expect: different}]",
+            "hypotheses.h.predictor: 'system': nothing under 'system' is varied",
+        ),
+        (
+            "hypotheses=[{name: h, outcome: log_support, predictor: log_train_samples, expect: increasing, margin: 1.0}]",
+            "margin is allowed for flat, equal and different only",
+        ),
         ("resources.gpus=-1", "resources.gpus: -1"),
         ("nonsense", "KEY=VALUE"),
     ],

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from reports.figures import capacity as capacity_figure
-from reports.figures import cells, curves, ruler, search_space
+from reports.figures import cells, curves, profiles, ruler, search_space
 from reports.figures import judged as judged_figure
 from reports.figures import robustness as robustness_figure
 from reports.figures import searches as search_figures
@@ -14,6 +14,7 @@ from reports.figures import support as figures
 from reports.figures import tau as tau_figure
 from reports.figures.style import Drawing
 from reports.sections import batches, capacity, modes, searches, tuning
+from reports.sections.comparisons import Comparisons
 from reports.sections.judged import Judged
 from reports.sections.searches import Searched
 from reports.statistics.growth import Growth
@@ -45,14 +46,22 @@ SETTINGS = (
 def draw(
     results: Results,
     found: list[Robustness],
-    labelled: list[Judged],
     growths: list[Growth],
+    compared: Comparisons,
+    labelled: list[Judged],
     files: dict[str, bytes],
 ) -> dict[str, Shown]:
     """Draw every figure there is data for, add its files, and give captions by name."""
     drawings = _rulers(results, found) | _support(results) | _tau_curves(results) | _training(results)
     drawings |= _capacity(growths)
     drawings |= _modes(results) | _tuning(results) | _searches(results)
+    drawings["profiles"] = (
+        profiles.profiles(compared.across),
+        "Performance profiles: the share of each variant's trials whose support size exceeds a ratio to "
+        "that of held-out real images, tasks weighing the same; bands: pointwise 95 % intervals of a "
+        "bootstrap over trials. A line wholly above another's is a variant with the larger support "
+        "throughout.",
+    )
     drawings["judgments"] = (
         judged_figure.duplicate_curves(labelled),
         "How likely people are to call a pair duplicates, by its distance: a logistic curve in log "
@@ -77,11 +86,12 @@ def _rulers(results: Results, found: list[Robustness]) -> dict[str, Captioned]:
         ),
         "robustness": (
             robustness_figure.effects(found),
-            "The effect behind each hypothesis (a slope of log N₂, or the difference of the two variants furthest "
-            "apart) at every τ and under every embedding, and at the study's own τ without each trial's largest "
-            "cluster and without each seed, decided by the same rule; the ring is the study's own τ, under the "
-            "first embedding the verdict itself. Shaded: the margin within which an effect is called none. Cross: "
-            "no effect could be estimated. All points of a panel come from the same samples.",
+            "The effect behind each hypothesis (a slope of log N₂, or the difference of the two variants "
+            "furthest apart) at every τ and under every embedding, and at the study's own τ without each "
+            "trial's largest cluster and without each seed, decided by the same rule; the ring is the "
+            "study's own τ, under the first embedding the verdict itself. Shaded: the margin within which "
+            "an effect is called none. Cross: no effect could be estimated. All points of a panel come "
+            "from the same samples.",
         ),
     }
 

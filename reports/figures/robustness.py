@@ -26,7 +26,7 @@ def effects(found: list[Robustness]) -> Drawing | None:
     if not found:
         return None
     columns = max(len(one.embeddings()) for one in found) + any(one.variations for one in found)
-    figure, grid = panels(len(found), columns, 7.4 if columns == 1 else max(3.0, 9.6 / columns), 2.7)
+    figure, grid = panels(len(found), columns, 7.4 if columns == 1 else max(3.0, 9.6 / columns), 2.9)
     for row, one in zip(grid, found, strict=True):
         for ax, embedding in zip(row, one.embeddings(), strict=False):
             _at_every_tau(ax, one, one.under(embedding))
@@ -38,8 +38,8 @@ def effects(found: list[Robustness]) -> Drawing | None:
         for ax in row:
             ax.set_ylim(low, high)
         stated = effect(one.verdict, one.verdict)
-        name = textwrap.fill(stated.of, 26, max_lines=2, placeholder=" …") if stated else "slope"
-        row[0].set_ylabel(f"{name}\n(95 % interval)")
+        name = textwrap.fill(stated.of, 24, max_lines=3, placeholder=" …") if stated else "slope"
+        row[0].set_ylabel(f"{name}\n(95 % interval)", fontsize=8)
     entries: list[Line2D] = [dot(colour, "o", name) for name, colour in DECISIONS.items()]
     beside(grid[0, -1], [*entries, dot(REAL, "o", "the study's own τ", filled=False, size=9)])
     return encode(figure)
@@ -61,8 +61,8 @@ def _left_out(ax: Axes, one: Robustness) -> None:
     names = []
     for k, variation in enumerate(one.variations):
         _point(ax, k, variation.verdict, one)
-        ruler = f" ({variation.protocol.embedding})" if several and variation.left_out == LARGEST else ""
-        names.append(textwrap.shorten(f"{variation.left_out}{ruler}", 32, placeholder=" …"))
+        ruler = f"\n{variation.protocol.embedding}" if several and variation.left_out == LARGEST else ""
+        names.append(f"{variation.left_out}{ruler}")
     ax.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=7)
     ax.set_title("left out")
 

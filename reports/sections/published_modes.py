@@ -64,13 +64,19 @@ PLAIN_OBJECTIVES = ("nonsaturating", "minimax")
 
 def published(dataset: str, variant: str) -> list[Published]:
     """What papers report of a variant, as `TrialConfig.variant` names it, on a data set."""
+    name = system(variant)
+    return [row for row in PUBLISHED if row.dataset == dataset and row.system == name]
+
+
+def system(variant: str) -> str | None:
+    """The system of a variant as papers name it: `gan`, `ali`, `pacgan(packing=2)`; None for one with an
+    objective or a regulariser that the papers' model did not have.
+    """
     parts = variant.split(" + ")
     if parts[0] in PLAIN_OBJECTIVES:
         parts = ["gan", *parts]
     if any(part not in PLAIN_OBJECTIVES for part in parts[1:]):
-        return []
+        return None
     # Options that a paper's row leaves open: unrolling, the encoder.
-    system = parts[0] if parts[0].startswith("pacgan(") else parts[0].partition("(")[0]
-    if system == "pacgan":
-        system = "pacgan(packing=2)"
-    return [row for row in PUBLISHED if row.dataset == dataset and row.system == system]
+    name = parts[0] if parts[0].startswith("pacgan(") else parts[0].partition("(")[0]
+    return "pacgan(packing=2)" if name == "pacgan" else name

@@ -1,8 +1,9 @@
 """Does the support exceed the training set? N2 at every number of training images, beside that number.
 
-A generator that repeats its n training images, all equally often, has p2 = 1/n + (1 - 1/n) p2(real) under a
-ruler that calls two real images near-duplicates with probability p2(real): the memoriser's N2, at most n.
-N2 near it, rising with n, is what memorisation looks like; N2 above n cannot come from the training set alone.
+A generator that repeats its n training images, all equally often, has p2 = 1/n + (1 - 1/n) p2(real) under
+a ruler that calls two real images near-duplicates with probability p2(real): the memoriser's N2, at most n.
+N2 near it and rising with n is what memorisation looks like; N2 above n cannot come from the training set
+alone.
 """
 
 from __future__ import annotations
@@ -62,17 +63,17 @@ def ceiling(trials: pd.DataFrame, held: list[str]) -> Ceiling:
         n, own = int(name), trials[sizes == int(name)]
         real = own["n2_real"].astype(float).median()
         memoriser = 1 / (1 / n + (1 - 1 / n) / real) if pd.notna(real) else float(n)
-        error = float(np.sqrt(variance))
-        above, below = value - inner * error > np.log(n), value + inner * error < np.log(n)
-        near = abs(value - np.log(memoriser)) + inner * error < np.log(WITHIN)
+        spread = float(np.sqrt(variance))
+        above, below = value - inner * spread > np.log(n), value + inner * spread < np.log(n)
+        near = abs(value - np.log(memoriser)) + inner * spread < np.log(WITHIN)
         levels.append(
             Level(
                 n=n,
                 trials=len(own),
                 seeds=int(own["seed"].nunique()),
                 n2=float(np.exp(value)),
-                low=float(np.exp(value - outer * error)),
-                high=float(np.exp(value + outer * error)),
+                low=float(np.exp(value - outer * spread)),
+                high=float(np.exp(value + outer * spread)),
                 memoriser=memoriser,
                 side="above" if above else "below" if below else "not told apart",
                 saturated=bool(near),

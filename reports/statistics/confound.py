@@ -16,7 +16,7 @@ from scipy import stats
 
 from pipeline.study import Hypothesis, Study
 from reports.statistics.counts import Undecided, fit_counts
-from reports.statistics.levels import design, usable
+from reports.statistics.levels import design, factors, usable
 from reports.statistics.quality import known, quality
 from reports.statistics.slopes import FEWEST_DF, PREDICTOR_COLUMNS, Slope, covariates, estimate
 from reports.statistics.verdicts import Verdict
@@ -80,26 +80,26 @@ def _partial(
     how: str, hypothesis: Hypothesis, study: Study, trials: pd.DataFrame, measures: pd.DataFrame
 ) -> Matched:
     """The slope with these measures as covariates, from the same model."""
-    held = covariates(hypothesis, study)
-    trials = trials[trials[PREDICTOR_COLUMNS[hypothesis.predictor]].notna()]
-    trials = trials[usable(pd.Series("any trial", index=trials.index), trials[held], trials)[0]]
-    size = trials[PREDICTOR_COLUMNS[hypothesis.predictor]].astype(np.float64)
-    counts = trials["collisions"].to_numpy(np.float64)
+    size = trials[PREDICTOR_COLUMNS[hypothesis.predictor]]
+    trials, measures = trials[size.notna()], measures[size.notna()]
+    counts, pairs = (trials[key].to_numpy(np.float64) for key in ("collisions", "pairs"))
+    others = factors(trials[covariates(hypothesis, study)])
+    kept = usable(np.zeros(len(trials), np.int64), others, counts)[0]
     try:
-        if trials.empty:
+        if not kept.any():
             raise Undecided("no pair collided in any trial")
-        x = np.log(size.to_numpy())
+        x = np.log(size.dropna().to_numpy(np.float64)[kept])
         if np.ptp(x) == 0:
             raise Undecided(f"{hypothesis.predictor} takes one value only")
         focus = np.column_stack([np.ones(len(x)), x - x.mean()])
-        columns = design(focus, trials[held], measures.loc[trials.index])
+        columns = design(focus, {key: codes[kept] for key, codes in others.items()}, measures[kept])
         n, p = columns.shape
         if n - p < FEWEST_DF:
             raise Undecided(f"{n} trials for {p} coefficients are too few (at least {p + FEWEST_DF})")
-        fit = fit_counts(counts, columns, np.log(trials["pairs"].to_numpy(np.float64)))
+        fit = fit_counts(counts[kept], columns, np.log(pairs[kept]))
     except Undecided as error:
         return Matched(how, None, None, None, len(trials), str(error))
     # The model's coefficient belongs to log p2 = -log N2.
     value = -float(fit.coefficients[1])
     half = float(stats.t.ppf(0.975, fit.df) * np.sqrt(fit.covariance[1, 1]))
-    return Matched(how, value, value - half, value + half, len(trials), "")
+    return Matched(how, value, value - half, value + half, n, "")

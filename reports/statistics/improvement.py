@@ -62,7 +62,7 @@ def improvements(scores: dict[str, Tasks], seed: int = 0) -> list[Improvement]:
             values[t] = wins.mean()
             # The mean over redrawn rows and columns, by how often each was drawn.
             rows, columns = (_times(rng, len(one)) for one in (x, y))
-            draws[:, t] = np.einsum("ri,ij,rj->r", rows, wins, columns)
+            draws[:, t] = ((rows @ wins) * columns).sum(axis=1)
         low, high = np.quantile(draws.mean(axis=1), LEVELS)
         found.append(
             Improvement(first, second, float(values.mean()), float(low), float(high), len(tasks), trials)
@@ -76,7 +76,7 @@ def profiles(scores: dict[str, Tasks], at: Array, seed: int = 0) -> list[Profile
     for k, (variant, tasks) in enumerate(scores.items()):
         rng = np.random.default_rng([seed, k])
         above = [(values[:, None] > at[None]).astype(np.float64) for values in tasks.values()]
-        share = np.mean([one.mean(axis=0) for one in above], axis=0)
+        share: Array = np.mean([one.mean(axis=0) for one in above], axis=0)
         draws = np.mean([_times(rng, len(one)) @ one for one in above], axis=0)
         low, high = np.quantile(draws, LEVELS, axis=0)
         found.append(Profile(variant, share, low, high))
@@ -93,4 +93,4 @@ def by_task(variants: pd.Series[str], tasks: pd.Series[str], values: pd.Series[f
 
 def _times(rng: np.random.Generator, count: int) -> Array:
     """(REPEATS, count): the weight of each trial in each redrawing with replacement."""
-    return rng.multinomial(count, np.full(count, 1 / count), size=REPEATS) / count
+    return np.asarray(rng.multinomial(count, np.full(count, 1 / count), size=REPEATS) / count, np.float64)

@@ -1,20 +1,24 @@
 """log N2 at every level of a factor, everything else held: from the collision counts, by the model of
 `counts.py`.
 
-Pure functions of data frames, one row a completed trial with the columns `collisions`, `pairs` and `seed`.
 The interval between levels is the robust one (HC3): it rests on how much trials of one level differ, that is
 on seeds, never on the number of samples.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from reports.statistics.counts import Array, Undecided, fit_counts
 from reports.statistics.slopes import FEWEST_DF
+
+Codes = np.ndarray[Any, np.dtype[np.int64]]
+Chosen = np.ndarray[Any, np.dtype[np.bool_]]
+# Name of an axis -> the number of each trial's value (n,).
+Factors = dict[str, Codes]
 
 # A column whose part outside the others' span is smaller than this, relative to itself, follows from them.
 SMALLEST_REST = 1e-8
@@ -40,57 +44,100 @@ class Levels(NamedTuple):
 def fit_levels(
     levels: pd.Series[str], held: pd.DataFrame, trials: pd.DataFrame, numeric: pd.DataFrame | None = None
 ) -> Levels:
-    """levels: (n,) each trial's, by the index of `trials`. held: (n, h) other varied axes. numeric: (n, q)
-    known numbers to hold as covariates, quality for instance.
+    """levels: (n,) each trial's. held: (n, h) other varied axes. trials: completed ones with `collisions`,
+    `pairs` and `seed`. numeric: (n, q) known numbers to hold as covariates, quality for instance.
 
     Raises Undecided with the reason where the trials cannot fix the levels.
     """
-    along = [str(key) for key in held if held[key].nunique() > 1 and (_texts(held[key], levels) == 1).all()]
-    held = held.drop(columns=along)
-    kept, left_out = usable(levels, held, trials)
-    trials, levels, held = trials[kept], levels[kept], held[kept]
     names = list(dict.fromkeys(levels))
-    if not names:
-        raise Undecided("; ".join(sorted(set(left_out.values()))) or "there is no trial to decide by")
-    focus = np.column_stack([levels == name for name in names]).astype(np.float64)
-    columns = design(focus, held, None if numeric is None else numeric[kept])
+    own, others = pd.factorize(levels)[0], factors(held)
+    along = moving_along(own, others)
+    others = {key: codes for key, codes in others.items() if key not in along}
+    counts, pairs = (trials[key].to_numpy(np.float64) for key in ("collisions", "pairs"))
+    kept, reasons = usable(own, others, counts)
+    left_out = {names[code]: f"{reason} under {names[code]}" for code, reason in reasons.items()}
+    if not kept.any():
+        raise Undecided("; ".join(left_out.values()) or "there is no trial to decide by")
+    used = np.unique(own[kept])
+    focus = (own[kept, None] == used).astype(np.float64)
+    others = {key: codes[kept] for key, codes in others.items()}
+    columns = design(focus, others, None if numeric is None else numeric[kept])
     n, p = columns.shape
     if n - p < FEWEST_DF:
         raise Undecided(f"{n} trials for {p} coefficients are too few (at least {p + FEWEST_DF})")
-    fit = fit_counts(
-        trials["collisions"].to_numpy(np.float64), columns, np.log(trials["pairs"].to_numpy(np.float64))
-    )
-    k = len(names)
+    fit = fit_counts(counts[kept], columns, np.log(pairs[kept]))
+    k = len(used)
     # The model's coefficients belong to log p2 = -log N2.
     return Levels(
-        names=names,
+        names=[names[code] for code in used],
         log_support=-fit.coefficients[:k],
         covariance=fit.covariance[:k, :k],
         df=fit.df,
         trials=n,
-        seeds=int(trials["seed"].nunique()),
+        seeds=int(trials["seed"][kept].nunique()),
         left_out=left_out,
         along=along,
     )
 
 
-def design(focus: Array, held: pd.DataFrame, numeric: pd.DataFrame | None = None) -> Array:
+def factors(held: pd.DataFrame) -> Factors:
+    """Every column's values by number."""
+    return {str(key): pd.factorize(held[key].map(repr), sort=True)[0] for key in held}
+
+
+def moving_along(levels: Codes, others: Factors) -> list[str]:
+    """The axes that vary, but take one value only within each level."""
+    found = []
+    for key, codes in others.items():
+        together = len(np.unique(levels * (codes.max(initial=0) + 1) + codes))
+        if together == len(np.unique(levels)) and len(np.unique(codes)) > 1:
+            found.append(key)
+    return found
+
+
+def usable(levels: Codes, others: Factors, counts: Array) -> tuple[Chosen, dict[int, str]]:
+    """Which trials can be fitted, and why levels are left out.
+
+    Not those under a value of an axis where nothing collided, since its own effect explains that whole, nor
+    levels of one trial; looked for again and again, since leaving out can silence others.
+    """
+    kept = np.ones(len(levels), bool)
+    left_out: dict[int, str] = {}
+    while True:
+        heard = _sums(levels, counts * kept) > 0
+        enough = _sums(levels, kept) > 1
+        left_out |= dict.fromkeys(map(int, levels[kept & ~heard]), "no pair collided")
+        left_out |= dict.fromkeys(map(int, levels[kept & heard & ~enough]), "fewer than two trials")
+        again = kept & heard & enough
+        for codes in others.values():
+            again &= _sums(codes, counts * kept) > 0
+        if (again == kept).all():
+            return kept, left_out
+        kept = again
+
+
+def design(focus: Array, others: Factors, numeric: pd.DataFrame | None = None) -> Array:
     """(n, p): the columns of `focus`, whose span holds the constant, then standardised numbers and centred
-    indicators of each further value of each held axis; those that follow from earlier ones are left out.
+    indicators of each further value of each axis; those that follow from earlier ones are left out.
 
     Raises Undecided if what is held cannot be told apart from `focus`.
     """
     rest = _standardised(numeric) if numeric is not None else []
-    for key in held:
-        codes, values = pd.factorize(held[key].map(repr), sort=True)
+    for codes in others.values():
+        values = np.unique(codes)
         # Centred on equal weights of the values, so that levels are compared at the middle of what is held.
-        rest += [(codes == value) - 1 / len(values) for value in range(1, len(values))]
+        rest += [(codes == value) - 1 / len(values) for value in values[1:]]
     alone = _independent([np.ones(len(focus))], rest)
     beside = _independent(list(focus.T), rest)
     if len(beside) < len(alone):
-        names = [*(numeric if numeric is not None else []), *held]
+        names = [*(numeric if numeric is not None else []), *others]
         raise Undecided(f"what is compared cannot be told apart from {', '.join(map(str, names))}")
     return np.column_stack([focus, *beside])
+
+
+def _sums(codes: Codes, values: Array | Chosen) -> Array:
+    """(n,): the sum of `values` over the trials that share a trial's code."""
+    return np.asarray(np.bincount(codes, weights=values)[codes], np.float64)
 
 
 def _standardised(numeric: pd.DataFrame) -> list[Array]:
@@ -108,30 +155,3 @@ def _independent(given: list[Array], more: list[Array]) -> list[Array]:
             basis = np.column_stack([basis, rest / np.linalg.norm(rest)])
             kept.append(column)
     return kept
-
-
-def usable(
-    levels: pd.Series[str], held: pd.DataFrame, trials: pd.DataFrame
-) -> tuple[pd.Series[bool], dict[str, str]]:
-    """Which trials can be fitted, and why levels are left out.
-
-    Not those under a value of an axis where nothing collided, since its own effect explains that whole, nor
-    levels of one trial; looked for again and again, since leaving out can silence others.
-    """
-    kept, left_out = pd.Series(True, index=trials.index), {}
-    while True:
-        own = trials["collisions"].where(kept, 0).groupby(levels).transform("sum") > 0
-        enough = kept.groupby(levels).transform("sum") > 1
-        others = pd.Series(True, index=trials.index)
-        for key in held:
-            others &= trials["collisions"].where(kept, 0).groupby(held[key].map(repr)).transform("sum") > 0
-        for reason, gone in (("no pair collided", ~own), ("fewer than two trials", own & ~enough)):
-            left_out |= {name: f"{reason} under {name}" for name in dict.fromkeys(levels[kept & gone])}
-        again = kept & own & enough & others
-        if (again == kept).all():
-            return kept, left_out
-        kept = again
-
-
-def _texts(values: pd.Series, levels: pd.Series[str]) -> pd.Series[int]:
-    return values.map(repr).groupby(levels).nunique()

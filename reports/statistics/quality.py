@@ -12,13 +12,9 @@ def quality(trials: pd.DataFrame) -> pd.DataFrame:
     KID is an unbiased estimate and may be negative: below its standard error it counts as that.
     """
     kid, error = (trials[key].astype(np.float64) for key in ("kid", "kid_standard_error"))
-    floored = np.fmax(kid, error).where(kid.notna())
-    return pd.DataFrame(
-        {
-            "precision": trials["precision"].astype(np.float64),
-            "log KID": np.log(floored.where(floored > 0)),
-        }
-    )
+    floored = kid.where(kid.isna() | (kid > error.fillna(0)), error)
+    precision = trials["precision"].astype(np.float64)
+    return pd.DataFrame({"precision": precision, "log KID": np.log(floored.where(floored > 0))})
 
 
 def known(measured: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ The others share its samples: they show what the choice of ruler did, and are no
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -112,9 +112,10 @@ def table(found: list[Robustness]) -> pd.DataFrame:
     columns += ["gated_slope", "gated_low", "gated_high", "gated_trials"]
     rows = []
     for one in found:
-        cells = [(*c.protocol, c.tau, c.own, None, c.verdict) for c in one.cells]
-        cells += [(*v.protocol, None, True, v.left_out, v.verdict) for v in one.variations]
-        for *where, verdict in cells:
+        decided: list[tuple[list[Any], Verdict]] = []
+        decided += [([*c.protocol, c.tau, c.own, None], c.verdict) for c in one.cells]
+        decided += [([*v.protocol, None, True, v.left_out], v.verdict) for v in one.variations]
+        for where, verdict in decided:
             gated = verdict.gated
             row = [one.verdict.hypothesis.name, *where, verdict.decision, verdict.reason]
             row += effect(verdict, one.verdict) or [None] * 5

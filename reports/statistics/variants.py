@@ -75,7 +75,8 @@ def compare(hypothesis: Hypothesis, study: Study, trials: pd.DataFrame) -> Compa
         decision, reason = "inconclusive", f"{reason}, but not among trials that pass the quality gate: {why}"
     elif decision != "inconclusive" and matched != decision:
         decision, reason = "inconclusive", f"{reason}, but not at matched quality: {because}"
-    return Comparison(decision, reason, *found, matched_by, len(passing))
+    plain, past, held = found
+    return Comparison(decision, reason, plain, past, held, matched_by, len(passing))
 
 
 def rule_in_words(hypothesis: Hypothesis) -> str:

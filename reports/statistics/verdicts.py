@@ -14,7 +14,8 @@ from pipeline.study import Hypothesis, Study
 from reports.statistics import variants
 from reports.statistics.counts import Undecided
 from reports.statistics.slopes import Slope, estimate
-from reports.statistics.variants import Comparison, Decision
+from reports.statistics.variants import Comparison
+from reports.statistics.variants import Decision as Decision
 
 
 @dataclass(frozen=True)

@@ -13,50 +13,52 @@ from tests.reports import simulate, synthetic
 OBJECTIVES = ["nonsaturating", "wgan_gp", "hinge", "lsgan"]
 
 
-def study(hypothesis: dict[str, Any], variants: int = 4, seeds: int = 5, sizes: int = 2) -> Study:
+def study(variants: int = 4, seeds: int = 5, sizes: int = 2, **hypothesis: Any) -> Study:
+    """Objectives compared at some sizes; keyword arguments change the hypothesis."""
+    stated = {"name": "h", "outcome": "log_support", "predictor": "objective", "expect": "different"}
     vary = {
         "discriminator.width": [2, 8, 4, 16][:sizes],
         "objective.name": OBJECTIVES[:variants],
         "seed": {"count": seeds},
     }
-    return synthetic.study(vary=vary, hypotheses=[{"name": "h", "outcome": "log_support"} | hypothesis])
+    return synthetic.study(vary=vary, hypotheses=[stated | hypothesis])
 
 
 def draw(
-    planned: pd.DataFrame,
+    study: Study,
     rng: np.random.Generator,
     *,
-    effects: dict[str, float] | None = None,
-    slope: float = 0.5,
+    effects: dict[Any, float] | None = None,
+    slope: float = 0.0,
     sd: float = 0.5,
     seed_sd: float = 0.0,
-    quality: dict[str, float] | None = None,
+    quality: dict[Any, float] | None = None,
+    quality_slope: float = 0.0,
     by_quality: float = 0.0,
     level: float = 6.0,
     samples: int = 4000,
     lost: float = 0.05,
 ) -> pd.DataFrame:
-    """log N2 = level + slope * log size + effects[objective] + by_quality * q + seed's + sd * normal, where
-    precision = 0.6 + 0.05 q and log KID = -4 - 0.5 q, and q = quality[objective] + normal.
+    """log N2 = level + slope * x + effect + by_quality * q + the seed's own + sd * normal, x being the centred
+    log size, with q = quality + quality_slope * x + normal, precision = 0.6 + 0.05 q, log KID = -4 - 0.5 q.
+
+    effects, quality: by objective or by seed.
     """
+    planned = simulate.plan(study)
     n = len(planned)
-    params = np.log(planned["discriminator_params"].to_numpy())
-    q = planned["objective.name"].map(quality or {}).fillna(0).to_numpy() + rng.standard_normal(n)
-    own = dict(zip(sorted(set(planned["seed"])), seed_sd * rng.standard_normal(100), strict=False))
-    log_support = level + slope * (params - params.mean()) + by_quality * q + sd * rng.standard_normal(n)
-    log_support += planned["objective.name"].map(effects or {}).fillna(0).to_numpy()
-    log_support += planned["seed"].map(own).to_numpy()
+    x = np.log(planned["discriminator_params"].to_numpy())
+    x -= x.mean()
+    q = quality_slope * x + _of(planned, quality) + rng.standard_normal(n)
+    seeds = planned["seed"].map(dict(enumerate(seed_sd * rng.standard_normal(100)))).to_numpy()
+    log_support = level + slope * x + _of(planned, effects) + by_quality * q + seeds
+    log_support += sd * rng.standard_normal(n)
     pairs = samples * (samples - 1) // 2
     counts = rng.poisson(np.minimum(pairs * np.exp(-log_support), pairs))
-    trials = planned.assign(
-        collisions=counts,
-        pairs=pairs,
-        precision=0.6 + 0.05 * q,
-        kid=np.exp(-4 - 0.5 * q),
-        log_support=log_support,
-    )
-    return trials.assign(kid_standard_error=1e-4)[rng.random(n) >= lost]
+    columns = {"collisions": counts, "pairs": pairs, "precision": 0.6 + 0.05 * q, "kid": np.exp(-4 - 0.5 * q)}
+    trials = planned.assign(**columns, kid_standard_error=1e-4, variant=planned["objective.name"])
+    return trials[rng.random(n) >= lost]
 
 
-def plan(study: Study) -> pd.DataFrame:
-    return simulate.plan(study)
+def _of(planned: pd.DataFrame, effects: dict[Any, float] | None) -> np.ndarray:
+    own = effects or {}
+    return sum(planned[key].map(own).fillna(0.0).to_numpy(float) for key in ("objective.name", "seed"))

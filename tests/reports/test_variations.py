@@ -1,0 +1,64 @@
+"""Verdicts with part of the data left out: collisions beside the largest cluster, and the odd seed."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.support.collisions import support_size
+from reports.statistics.robustness import in_words, robustness
+from reports.statistics.variations import variations, without_largest
+from reports.statistics.verdicts import decide
+from reports.tables.results import Results, read
+from tests.reports import synthetic
+
+
+def test_counts_without_the_largest_cluster_are_those_of_the_samples_left() -> None:
+    """Samples that are near-duplicates when equal; recounted by hand without the commonest value."""
+    rng = np.random.default_rng(0)
+    rows, expected = [], []
+    for atoms in (5, 300, 10_000_000, 1):
+        drawn = rng.integers(0, atoms, 200)
+        _, labels, sizes = np.unique(drawn, return_inverse=True, return_counts=True)
+        found = support_size(sizes[labels] - 1, labels)
+        rows.append(
+            {
+                name: getattr(found, name)
+                for name in ("samples", "pairs", "collisions", "largest_cluster_mass", "n2_without_largest")
+            }
+        )
+        left = np.delete(sizes, sizes.argmax()) if sizes.max() > 1 else sizes
+        s = int(left.sum())
+        expected.append((s * (s - 1) // 2, int((left * (left - 1) // 2).sum())))
+    again = without_largest(pd.DataFrame(rows))
+    # Of a single image nothing is left.
+    assert list(again[["pairs", "collisions"]].itertuples(index=False, name=None)) == expected[:3]
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """The same slope in all seeds but the last, where support falls."""
+    study = synthetic.study(
+        vary={"discriminator.width": [2, 4, 8, 16, 32], "seed": {"count": 3}},
+        hypotheses=[synthetic.CAPACITY],
+        measure={"samples": 4000, "tau_ladder": []},
+    )
+    results = read(synthetic.write(tmp_path_factory.mktemp("runs"), study, slope=0.6, sd=0.05, images=False))
+    trials = results.trials
+    falling = (trials["discriminator_params"].astype(float) / 1000) ** 1.8
+    factor = falling.where(trials["seed"] == 2, 1.0)
+    counts = np.rint(trials["collisions"].astype(float) * factor)
+    return dataclasses.replace(results, trials=trials.assign(collisions=counts.astype("Int64")))
+
+
+def test_the_seed_that_a_verdict_hangs_on_is_named(odd: Results) -> None:
+    verdict = decide(odd.study.hypotheses[0], odd.study, odd.completed)
+    assert verdict.decision == "inconclusive"
+    found = variations(verdict, odd)
+    assert [one.left_out for one in found] == ["largest cluster", "seed 0", "seed 1", "seed 2"]
+    decisions = {one.left_out: one.verdict.decision for one in found}
+    assert decisions.pop("seed 2") == "supported"
+    assert set(decisions.values()) == {"inconclusive"}
+    words = in_words(robustness(verdict, odd))
+    assert words.endswith("Leaving out one seed of 3: supported without seed 2.")

@@ -16,12 +16,13 @@ from reports.explorer import inline
 from reports.explorer.payload import embedded, first_figure, payload
 from reports.figures import style
 from reports.figures.drawings import draw
+from reports.findings import find
+from reports.findings import tables as derived
 from reports.sections import (
     batches,
     capacity,
     ceiling,
     clusters,
-    comparisons,
     conditional,
     confound,
     cost,
@@ -37,8 +38,8 @@ from reports.sections import (
     tuning,
     variants,
 )
-from reports.statistics.robustness import in_words, robustness
-from reports.statistics.verdicts import decide, rule_in_words
+from reports.statistics.robustness import in_words
+from reports.statistics.verdicts import rule_in_words
 from reports.tables.protocols import primary
 from reports.tables.results import Results, read
 
@@ -66,16 +67,11 @@ def page(run: Run) -> bytes:
 def render(results: Results) -> dict[str, bytes]:
     """Every file of the report by its path inside the report's folder."""
     study = results.study
-    hypotheses = [] if study.searches else study.hypotheses  # tuned trials decide nothing
-    verdicts = [decide(hypothesis, study, results.completed) for hypothesis in hypotheses]
-    found = [robustness(verdict, results) for verdict in verdicts]
-    growths, compared_here = capacity.growths(results, verdicts), comparisons.compare(results, verdicts)
-    more = comparisons.tables(compared_here) | {"capacity": capacity.table(growths)}
-    tables = csv_tables.csv_files(results, found, more)
+    found = find(results)
+    tables = derived(results, found)
     files = {f"tables/{name}": content for name, content in tables.items()}
-    labelled = judged.judged(results)
     with style.context():
-        shown = draw(results, found, growths, compared_here, labelled, files)
+        shown = draw(results, found, files)
     grids, galleries = pictures.grids(results), pictures.galleries(results)
     files |= {f"figures/{grid.name}.png": grid.png for grid in grids}
     files |= {f"figures/{pair.name}.png": pair.png for gallery in galleries for pair in gallery.pairs}
@@ -87,13 +83,15 @@ def render(results: Results) -> dict[str, bytes]:
         "primary": primary(study),
         "results": results,
         "inventory": (searches if study.searches else words).inventory(results),
-        "found": found,
-        "compared_here": compared_here,
+        "found": found.verdicts,
+        "compared_here": found.compared,
         "variants": variants,
         "ceiling": ceiling,
         "confound": confound,
         "papers": papers,
-        "splits": {v.hypothesis.name: listing.by_variant(v, results) for v in verdicts},
+        "splits": {
+            one.verdict.hypothesis.name: listing.by_variant(one.verdict, results) for one in found.verdicts
+        },
         "words": words,
         "where_it_holds": in_words,
         "rule_in_words": rule_in_words,
@@ -102,10 +100,10 @@ def render(results: Results) -> dict[str, bytes]:
         "grids": grids,
         "galleries": galleries,
         "repeated": repeated,
-        "rulers": listing.rulers(found),
+        "rulers": listing.rulers(found.verdicts),
         "batches": batches,
         "capacity": capacity,
-        "growths": growths,
+        "growths": found.growths,
         "modes": modes,
         "modes_reached": modes.listing(results),
         "conditional": conditional,
@@ -114,9 +112,9 @@ def render(results: Results) -> dict[str, bytes]:
         "estimates": estimates,
         "quality": quality,
         "judged": judged,
-        "by_people": {one.embedding: judged_support.support(results, one) for one in labelled},
-        "agreement": {one.embedding: judged_support.agreement(one) for one in labelled},
-        "labelled": labelled,
+        "by_people": {one.embedding: judged_support.support(results, one) for one in found.labelled},
+        "agreement": {one.embedding: judged_support.agreement(one) for one in found.labelled},
+        "labelled": found.labelled,
         "searches": searches,
         "searched": searches.searched(results),
         "tuning": tuning,
@@ -134,8 +132,8 @@ def render(results: Results) -> dict[str, bytes]:
         "lstrip_blocks": True,
     }
     html = jinja2.Environment(autoescape=True, keep_trailing_newline=True, **options)  # type: ignore[arg-type]
-    explored, script = payload(results, found), inline.script(html)
-    context |= {"explorer": explored and embedded(explored), "first_figure": first_figure(found)}
+    explored, script = payload(results, found.verdicts), inline.script(html)
+    context |= {"explorer": explored and embedded(explored), "first_figure": first_figure(found.verdicts)}
     context |= {"script": script, "policy": inline.policy(script)}
     html.filters["image"] = lambda path: Markup(
         "data:image/png;base64," + base64.b64encode(files[path]).decode()

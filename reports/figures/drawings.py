@@ -13,9 +13,8 @@ from reports.figures import searches as search_figures
 from reports.figures import support as figures
 from reports.figures import tau as tau_figure
 from reports.figures.style import Drawing
+from reports.findings import Findings
 from reports.sections import batches, capacity, modes, searches, tuning
-from reports.sections.comparisons import Comparisons
-from reports.sections.judged import Judged
 from reports.sections.searches import Searched
 from reports.statistics.growth import Growth
 from reports.statistics.robustness import Robustness
@@ -43,27 +42,22 @@ SETTINGS = (
 )
 
 
-def draw(
-    results: Results,
-    found: list[Robustness],
-    growths: list[Growth],
-    compared: Comparisons,
-    labelled: list[Judged],
-    files: dict[str, bytes],
-) -> dict[str, Shown]:
+def draw(results: Results, found: Findings, files: dict[str, bytes]) -> dict[str, Shown]:
     """Draw every figure there is data for, add its files, and give captions by name."""
-    drawings = _rulers(results, found) | _support(results) | _tau_curves(results) | _training(results)
-    drawings |= _capacity(growths)
+    drawings = (
+        _rulers(results, found.verdicts) | _support(results) | _tau_curves(results) | _training(results)
+    )
+    drawings |= _capacity(found.growths)
     drawings |= _modes(results) | _tuning(results) | _searches(results)
     drawings["profiles"] = (
-        profiles.profiles(compared.across),
+        profiles.profiles(found.compared.across),
         "Performance profiles: the share of each variant's trials whose support size exceeds a ratio to "
         "that of held-out real images, tasks weighing the same; bands: pointwise 95 % intervals of a "
         "bootstrap over trials. A line wholly above another's is a variant with the larger support "
         "throughout.",
     )
     drawings["judgments"] = (
-        judged_figure.duplicate_curves(labelled),
+        judged_figure.duplicate_curves(found.labelled),
         "How likely people are to call a pair duplicates, by its distance: a logistic curve in log "
         "distance, fitted to every judgment (above: duplicate, below: different, middle: unsure, which "
         "the fit leaves out).",

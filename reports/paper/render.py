@@ -9,16 +9,15 @@ import jinja2
 
 from pipeline.errors import InputError
 from pipeline.store.run import load_run
-from reports import csv_tables, folders, words
+from reports import findings, folders, words
 from reports.figures import style
 from reports.figures.drawings import draw
 from reports.figures.paper import PAPER
+from reports.findings import find
 from reports.paper.latex import Latex, escape
 from reports.paper.macros import macros
 from reports.paper.tables import MOST_ROWS, derived, tables
-from reports.sections import judged, pictures
-from reports.statistics.robustness import robustness
-from reports.statistics.verdicts import decide
+from reports.sections import pictures
 from reports.tables.results import Results, read
 
 MARK = "% Written by `birthday report --paper`"
@@ -45,14 +44,12 @@ def build(run_path: str, out: str) -> Path:
 
 def render(results: Results) -> dict[str, bytes]:
     """Every file by its path inside the folder."""
-    study = results.study
-    hypotheses = [] if study.searches else study.hypotheses
-    found = [robustness(decide(one, study, results.completed), results) for one in hypotheses]
-    frames = derived(results, csv_tables.csv_files(results, found))
-    listed = tables(results, found, frames)
+    study, found = results.study, find(results)
+    frames = derived(results, findings.tables(results, found))
+    listed = tables(results, found.verdicts, frames)
     files: dict[str, bytes] = {}
     with style.context(PAPER):
-        shown = draw(results, found, judged.judged(results), files)
+        shown = draw(results, found, files)
     files |= {f"figures/{grid.name}.png": grid.png for grid in pictures.grids(results)}
     pairs = [pair for gallery in pictures.galleries(results) for pair in gallery.pairs]
     files |= {f"figures/{pair.name}.png": pair.png for pair in pairs}
@@ -64,7 +61,7 @@ def render(results: Results) -> dict[str, bytes]:
     context = {
         "mark": Latex(MARK),
         "study": study,
-        "found": found,
+        "found": found.verdicts,
         "words": words,
         "macros": macros(study.study, frames, MOST_ROWS),
         "too_long": [name for name, frame in frames.items() if len(frame) > MOST_ROWS],

@@ -53,18 +53,30 @@ def test_plan_shows_and_runs_nothing(
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_plan_says_what_the_design_can_detect(birthday: Command) -> None:
+@pytest.mark.parametrize(
+    ("predictor", "expect", "effect"),
+    [
+        ("log_discriminator_params", "increasing", "slope"),
+        ("objective", "different", "difference of log N2 between two of them"),
+    ],
+)
+def test_plan_says_what_the_design_can_detect(
+    birthday: Command, predictor: str, expect: str, effect: str
+) -> None:
+    stated = f"{{name: h, outcome: log_support, predictor: {predictor}, expect: {expect}}}"
+    changes = ("--set", f"hypotheses=[{stated}]", "--set")
     few, many = (
-        birthday("plan", QUICKSTART, "--set", f"vary.seed.count={seeds}").out.splitlines() for seeds in (2, 8)
+        birthday("plan", QUICKSTART, *changes, f"vary.seed.count={seeds}").out.splitlines()
+        for seeds in (2, 8)
     )
     slopes = [
-        float(re.findall(r"^capacity: finds a slope of ([\d.]+) or more with probability 0.8", line)[0])
+        float(re.findall(rf"^h: finds a {effect} of ([\d.]+) or more with probability 0.8", line)[0])
         for lines in (few, many)
         for line in lines
-        if line.startswith("capacity:")
+        if line.startswith("h:")
     ]
     # Four times the trials, half the slope.
-    assert slopes[1] == pytest.approx(slopes[0] / 2, abs=0.011)
+    assert slopes[1] == pytest.approx(slopes[0] / 2, abs=0.02)
 
 
 def test_run_prints_plain_lines_and_nothing_else(
@@ -184,6 +196,9 @@ def test_the_schema_accepts_the_studies_and_refuses_mistakes(birthday: Command) 
     broken = parse_yaml(TINY)
     broken["base"]["generator"]["widht"] = 4
     assert not validator.is_valid(broken)
+    stated = {"name": "h", "outcome": "log_support", "predictor": "system", "expect": "different"}
+    assert validator.is_valid(parse_yaml(TINY) | {"hypotheses": [stated]})
+    assert not validator.is_valid(parse_yaml(TINY) | {"hypotheses": [stated | {"expect": "flat"}]})
 
 
 def test_no_command_shows_the_help(birthday: Command) -> None:

@@ -69,8 +69,8 @@ def published(dataset: str, variant: str) -> list[Published]:
 
 
 def system(variant: str) -> str | None:
-    """The system of a variant as papers name it: `gan`, `ali`, `pacgan(packing=2)`; None for one with an
-    objective or a regulariser that the papers' model did not have.
+    """The system of a variant as papers name it: `gan`, `ali`, `pacgan(packing=2)`; None where a part
+    beside the system is none of the papers' model.
     """
     parts = variant.split(" + ")
     if parts[0] in PLAIN_OBJECTIVES:

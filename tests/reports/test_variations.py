@@ -49,7 +49,10 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Results:
     falling = (trials["discriminator_params"].astype(float) / 1000) ** 1.8
     factor = falling.where(trials["seed"] == 2, 1.0)
     counts = np.rint(trials["collisions"].astype(float) * factor)
-    return dataclasses.replace(results, trials=trials.assign(collisions=counts.astype("Int64")))
+    without = trials["pairs"].astype(float) / counts
+    return dataclasses.replace(
+        results, trials=trials.assign(collisions=counts.astype("Int64"), n2_without_largest=without)
+    )
 
 
 def test_the_seed_that_a_verdict_hangs_on_is_named(odd: Results) -> None:

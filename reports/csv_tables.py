@@ -20,7 +20,7 @@ from reports.words import claim
 def csv_files(
     results: Results, verdicts: list[Robustness], more: dict[str, pd.DataFrame]
 ) -> dict[str, bytes]:
-    """File name -> CSV: `results`, `hypotheses` and `robustness`; of a best study `tuning`; `more` by name."""
+    """Name -> CSV: `results`, `hypotheses`, `robustness`; of a best study `tuning`; `more` by name."""
     tables = {"results": results.trials, "robustness": table(verdicts)} | more
     tables["hypotheses"] = hypotheses([found.verdict for found in verdicts], results.study)
     if results.study.tuned is not None:

@@ -136,6 +136,10 @@ def ratio(pair: Contrast) -> str:
 def gated(verdict: Verdict) -> str:
     """What holds above the quality gate and, of variants, at matched quality."""
     n = f"n = {many(verdict.gated_trials, 'trial')}"
+    if verdict.gated is not None:
+        trials = many(verdict.gated.trials, "trial")
+        censored = f", {verdict.gated.censored} without any collision" if verdict.gated.censored else ""
+        return f"{effect(verdict.gated)} (n = {trials}{censored})."
     found = verdict.comparison
     if found is None:
         return f"no slope can be estimated ({n})."

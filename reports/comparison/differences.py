@@ -30,7 +30,7 @@ def cost(sides: Sequence[Side]) -> Listing:
     """What the stored trials took."""
     rows = []
     for side in sides:
-        stored = side.results.of_trials("trials")
+        stored = side.results.stored
         total = [stored[name].sum() for name in ("device_seconds", "wall_seconds")]
         row = [side.label, f"{len(stored):,}", f"{len(side.results.completed):,}"]
         row += [f"{len(side.results.failed):,}", f"{len(side.results.missing):,}"]
@@ -66,7 +66,7 @@ def _text(value: Any) -> str:
 
 
 def _circumstances(side: Side) -> dict[str, str]:
-    stored = side.results.of_trials("trials")
+    stored = side.results.stored
     found = {
         name.replace("_", " "): _distinct(stored[name])
         for name in ("data_fingerprint", "commit", "device", "back_end")

@@ -53,11 +53,10 @@ def _different(table: str, one: Side, other: Side, trials: pd.Series[str]) -> li
     keys, columns = KEYS[table], NUMBERS[table]
     frames = []
     for side in (one, other):
-        rows = side.results.tables[table]
-        rows = rows[rows["trial_id"].isin(trials)]
+        rows = side.results.run.table(table, [*keys, *columns], {"trial_id": list(trials)})
         if "source" in rows:
             rows = rows[rows["source"] == "generated"]
-        frames.append(rows[[*keys, *columns]].drop_duplicates(keys))
+        frames.append(rows.drop_duplicates(keys))
     both = frames[0].merge(frames[1], on=keys, suffixes=("", "|"))
     found = []
     for column in columns:
@@ -70,6 +69,6 @@ def _different(table: str, one: Side, other: Side, trials: pd.Series[str]) -> li
 
 
 def _where(side: Side, trial: str) -> str:
-    rows = side.results.tables["trials"]
+    rows = side.results.stored
     row = rows[rows["trial_id"] == trial].iloc[0]
     return f"{row['back_end']}, {row['cohort_size']} at once, {row['device']}"

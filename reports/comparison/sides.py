@@ -74,6 +74,6 @@ def _side(label: str, results: Results) -> Side:
     hypotheses = [] if study.searches else study.hypotheses  # tuned trials decide nothing
     found = {one.name: decide(one, study, results.completed) for one in hypotheses}
     embedding, tau_rule = primary(study)
-    rows = results.of("collisions", "generated", primary(study))
+    rows = results.of("generated", primary(study))
     ids, data = (frozenset(rows[name].dropna()) for name in ("embedding_id", "data_fingerprint"))
     return Side(label, results, found, Ruler(embedding, ids, tau_rule, data))

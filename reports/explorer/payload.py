@@ -19,7 +19,7 @@ from reports.statistics.slopes import PREDICTOR_COLUMNS
 from reports.statistics.verdicts import Verdict
 from reports.tables.protocols import Protocol, primary
 from reports.tables.results import Results
-from reports.words import PREDICTORS, claim, effect, many, number
+from reports.words import PREDICTORS, claim, effect, gated, many, number, ratio
 
 # Of more trials a sample is shown.
 MOST_TRIALS = 20_000
@@ -45,7 +45,7 @@ def payload(results: Results, found: list[Robustness]) -> dict[str, Any] | None:
             if trials[column].notna().any()
         ],
         "axes": [_axis(key, trials[key]) for key in _axes(results)],
-        "start": PREDICTOR_COLUMNS[found[0].verdict.hypothesis.predictor] if found else "",
+        "start": _start(found),
         "hypotheses": [claim(one.verdict) for one in found],
         "embeddings": [_embedding(results, key, own, trials, data) for key, own in under.items()],
         "images": {
@@ -77,6 +77,10 @@ def shown(trials: pd.DataFrame) -> pd.DataFrame:
 
 def in_words(verdict: Verdict) -> str:
     """What a verdict at some tau rests on."""
+    compared = verdict.comparison and verdict.comparison.plain
+    if compared:
+        n = many(compared.levels.trials, "trial")
+        return f"{ratio(compared.furthest)}. So decided because {verdict.reason} (n = {n})."
     if verdict.slope is None:
         return f"{verdict.reason[:1].upper()}{verdict.reason[1:]}."
     n = many(verdict.slope.trials, "trial")
@@ -84,11 +88,10 @@ def in_words(verdict: Verdict) -> str:
     return f"{effect_on[:1].upper()}{effect_on[1:]}. So decided because {verdict.reason} (n = {n})."
 
 
-def gated_in_words(verdict: Verdict) -> str:
-    """The same slope among the trials that pass the quality gate."""
-    if verdict.gated is None:
-        return f"no slope can be estimated (n = {many(verdict.gated_trials, 'trial')})"
-    return f"{effect(verdict.gated)} (n = {many(verdict.gated.trials, 'trial')})"
+def _start(found: list[Robustness]) -> str:
+    """What the first hypothesis is about; of variants the sizes."""
+    predictor = found[0].verdict.hypothesis.predictor if found else ""
+    return PREDICTOR_COLUMNS.get(predictor, "discriminator_params")
 
 
 def _columns(trials: pd.DataFrame, data: list[str]) -> dict[str, Any]:
@@ -149,8 +152,7 @@ def _embedding(
                 "known": _counts(stop.counts.reindex(index)),
                 "true": _numbers(stop.true.reindex(index)) if len(stop.true) else [],
                 "verdicts": [
-                    {"decision": v.decision, "text": in_words(v), "gated": gated_in_words(v)}
-                    for v in stop.verdicts
+                    {"decision": v.decision, "text": in_words(v), "gated": gated(v)} for v in stop.verdicts
                 ],
             }
             for stop in own

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.tables.protocols import Protocol, under
+from reports.tables.protocols import Protocol
 from reports.tables.results import Results
 
 SUBJECT = ["source", "trial_id"]
@@ -16,7 +16,7 @@ SUBJECT = ["source", "trial_id"]
 
 def measured(results: Results, protocol: Protocol) -> pd.DataFrame:
     """The rows of `collisions` under one ruler by (source, trial_id), without samples given one input."""
-    rows = under(results.measured["collisions"], protocol)
+    rows = results.under(protocol)
     return rows[rows["source"] != "conditional"].set_index(SUBJECT)
 
 
@@ -24,8 +24,8 @@ def histograms(results: Results, embedding: str) -> pd.DataFrame:
     """The rows of `distances` under one embedding: source, trial_id, low, high, count, exact_below,
     resolution.
     """
-    rows = results.measured["distances"]
-    return rows[(rows["embedding"] == embedding) & (rows["source"] != "conditional")]
+    rows = results.measured("distances", list(results.completed["trial_id"]), embedding)
+    return rows[rows["source"] != "conditional"]
 
 
 def nearer(rows: pd.DataFrame, tau: np.ndarray[Any, np.dtype[np.float64]]) -> pd.DataFrame:
@@ -46,16 +46,15 @@ def nearer(rows: pd.DataFrame, tau: np.ndarray[Any, np.dtype[np.float64]]) -> pd
 
 def samples(results: Results, trials: Sequence[str], most: int) -> pd.DataFrame:
     """The first `most` samples with an image of each of these trials."""
-    rows = results.rows("samples", "generated")
-    rows = rows[rows["trial_id"].isin(trials) & rows["image"].notna()]
+    rows = results.rows("samples", "generated", trials)
+    rows = rows[rows["image"].notna()]
     rows = rows.sort_values(["trial_id", "index"], kind="stable").drop_duplicates(["trial_id", "index"])
     return rows.groupby("trial_id").head(most)
 
 
 def closest(results: Results, trials: Sequence[str], most: int) -> pd.DataFrame:
     """The `most` closest pairs with images of each of these trials, under the study's first embedding."""
-    rows = results.rows("pairs", "generated")
-    rows = rows[rows["trial_id"].isin(trials)].dropna(subset=["first_image", "second_image"])
+    rows = results.rows("pairs", "generated", trials).dropna(subset=["first_image", "second_image"])
     rows = rows.sort_values(["trial_id", "rank", "samples"], kind="stable")
     rows = rows.drop_duplicates(["trial_id", "rank"], keep="last")  # of several measurements the largest
     return rows.groupby("trial_id").head(most)

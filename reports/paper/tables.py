@@ -87,7 +87,7 @@ def derived(results: Results, csv: dict[str, bytes]) -> dict[str, pd.DataFrame]:
 
 def counts(results: Results) -> pd.DataFrame:
     """What was planned and done, and the real images' own N2, one row a number."""
-    stored = results.of_trials("trials")
+    stored = results.stored
     found: dict[str, Any] = {
         "trials planned": results.planned,
         "trials stored": len(results.trials),

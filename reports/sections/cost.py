@@ -14,7 +14,7 @@ def cost(results: Results) -> Listing:
 
     Images are each trial's images a second times its seconds of training; trials without them count none.
     """
-    stored = results.of_trials("trials")
+    stored = results.stored
     images = stored["images_per_second"] * stored["train_seconds"]
     stored = stored.assign(device=stored["device"].fillna("unknown"), images=images)
     rows = [_row(str(device), own) for device, own in stored.groupby("device", sort=True)]

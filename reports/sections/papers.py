@@ -46,7 +46,7 @@ def against(results: Results, verdicts: list[Verdict]) -> list[tuple[Published, 
     """Every published number with ours, empty where no trial of the study matches."""
     trials = results.completed
     trials = trials[~(trials["passes_gate"] == False).fillna(False)]  # noqa: E712 - three-valued
-    names = results.tables["trials"].drop_duplicates("trial_id").set_index("trial_id")["dataset"]
+    names = results.stored.set_index("trial_id")["dataset"]
     datasets = trials["trial_id"].map(names)
     systems = trials["variant"].map(system)
     found = []
@@ -113,8 +113,8 @@ def _ours(row: Published, own: pd.DataFrame, results: Results, verdicts: list[Ve
         ]
         about_sizes = row.systems == ("gan",)
         return Ours(trials=len(own), slope=slopes[0] if slopes and about_sizes else "", differs=differs)
-    theirs = under(results.measured["estimates"], primary(results.study))
-    theirs = theirs[(theirs["estimator"] == "paper_support") & theirs["trial_id"].isin(own["trial_id"])]
+    theirs = under(results.measured("estimates", list(own["trial_id"])), primary(results.study))
+    theirs = theirs[(theirs["estimator"] == "paper_support") & (theirs["source"] == "generated")]
     median = None if theirs["value"].dropna().empty else float(theirs["value"].median())
     axes = [key for key in results.axes if key != "seed"]
     try:

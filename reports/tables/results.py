@@ -48,7 +48,17 @@ QUALITIES = [
 ]
 FACTS = ["status", "error", "discriminator_params", "generator_params", "steps_done", "data_fingerprint"]
 # What else is shown of all trials together, and of collisions.
-ORIGIN = ["dataset", "versions", "commit", "device", "back_end", "device_seconds", "predicted_seconds"]
+ORIGIN = [
+    "dataset",
+    "versions",
+    "commit",
+    "device",
+    "back_end",
+    "cohort_size",
+    "device_seconds",
+    "wall_seconds",
+]
+ORIGIN += ["train_seconds", "images_per_second", "predicted_seconds"]
 COLLISIONS = [*RULES, "tau_rule", *MEASURES, *CLUSTERS, "n2_true"]
 # The tables of searches: of a study that nothing was searched for none that is missing.
 SEARCHED = ["suggestions", "importances"]
@@ -142,14 +152,16 @@ class Results:
             where |= {} if source in TRIALS else {"trial_id": self.run.beside()}
         return _sorted(self.run.table(table, where=where if trials is None else where | {"trial_id": trials}))
 
-    def measured(self, table: str, trials: Collection[str] = ()) -> pd.DataFrame:
-        """A table's rows under any of the study's protocols, of these trials and of what is no trial: real
-        images, controls. Kept, since several sections show the same.
+    def measured(
+        self, table: str, trials: Collection[str] = (), embedding: str | None = None
+    ) -> pd.DataFrame:
+        """A table's rows under any of the study's protocols, or those of one embedding; of these trials and
+        of what is no trial: real images, controls. Kept, since several sections show the same.
         """
-        key = (table, *trials)
+        key = (table, embedding or "", *trials)
         if key not in self._read:
             where: dict[str, Collection[Any]] = {"trial_id": [*self.run.beside(), *trials]}
-            where |= {"embedding": self.study.measure.embedding_names()}
+            where |= {"embedding": [embedding] if embedding else self.study.measure.embedding_names()}
             if "tau_rule" in SCHEMAS[table].names:
                 where |= {"tau_rule": list(rungs(self.study))}
             rows = _sorted(self.run.table(table, where=where))
@@ -190,7 +202,7 @@ def read(run: Run) -> Results:
         axes=axes,
         facts=facts,
         trials=_with_measurement(facts, study, measured, quality, ruler.embedding),
-        stored=own[["trial_id", "data_fingerprint", *ORIGIN]],
+        stored=own[["trial_id", "status", "data_fingerprint", *ORIGIN]],
         collisions=collisions,
         quality=quality,
         others=others,

@@ -112,7 +112,7 @@
       ...verdicts.map((verdict, h) => element("div", { class: `now ${verdict.decision}` },
         element("p", {}, element("span", { class: "badge" }, verdict.decision), " ", element("b", {}, data.hypotheses[h])),
         element("p", {}, verdict.text),
-        element("p", { class: "note" }, `Above the quality gate: ${verdict.gated}.`))));
+        element("p", { class: "note" }, `Above the quality gate: ${verdict.gated}`))));
     at("known-rows").replaceChildren(...embedding().known.map((one, j) => {
       const found = stop().known[j];
       const n2 = found === null ? "–" : found ? number(one.pairs / found) : "no collision";

@@ -48,17 +48,8 @@ QUALITIES = [
 ]
 FACTS = ["status", "error", "discriminator_params", "generator_params", "steps_done", "data_fingerprint"]
 # What else is shown of all trials together, and of collisions.
-ORIGIN = [
-    "dataset",
-    "versions",
-    "commit",
-    "device",
-    "back_end",
-    "cohort_size",
-    "device_seconds",
-    "wall_seconds",
-]
-ORIGIN += ["train_seconds", "images_per_second", "predicted_seconds"]
+ORIGIN = ["dataset", "versions", "commit", "device", "back_end", "cohort_size", "images_per_second"]
+ORIGIN += ["device_seconds", "wall_seconds", "train_seconds", "predicted_seconds"]
 COLLISIONS = [*RULES, "tau_rule", *MEASURES, *CLUSTERS, "n2_true"]
 # The tables of searches: of a study that nothing was searched for none that is missing.
 SEARCHED = ["suggestions", "importances"]

@@ -49,19 +49,23 @@ def protocols(study: Study) -> list[Protocol]:
     return [Protocol(name, rule) for name in study.measure.embedding_names() for rule in rungs(study)]
 
 
-def select(study: Study, table: pd.DataFrame, trials: Sequence[str] | pd.Series[str]) -> pd.DataFrame:
+def select(study: Study, table: pd.DataFrame) -> pd.DataFrame:
     """The rows of a measured table that stand under one of the study's rulers, one version of each subject.
 
-    table: any with a source, an embedding and a number of samples. trials: the study's own; generated samples
-    of others are left out. Of an image set measured with several numbers of samples, and of an embedding
-    fitted more than once, one version stays: the largest, then the last by id.
+    table: any with a source, an embedding and a number of samples. Of an image set measured with several
+    numbers of samples, and of an embedding fitted more than once, one version stays: the largest, then the
+    last by id.
     """
     full = table["source"].isin(IMAGE_SETS) | (table["samples"] == study.measure.samples)
     chosen = table["embedding"].isin(study.measure.embedding_names()) & full.fillna(False).astype(bool)
     if "tau_rule" in table:
         chosen &= table["tau_rule"].isin(list(rungs(study)))
-    chosen &= ~table["source"].isin(TRIALS) | table["trial_id"].isin(trials)
     return _one_version(table[chosen])
+
+
+def of_trials(table: pd.DataFrame, trials: Sequence[str]) -> pd.DataFrame:
+    """The rows of what is no trial, and of these trials."""
+    return table[~table["source"].isin(TRIALS) | table["trial_id"].isin(trials)]
 
 
 def under(table: pd.DataFrame, protocol: Protocol) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from pipeline.store.run import Run
 from pipeline.store.schemas import SCHEMAS
 from pipeline.study import Study
 from pipeline.trial import TrialConfig
-from reports.tables.protocols import RULES, TRIALS, Protocol, primary, rungs, select
+from reports.tables.protocols import RULES, TRIALS, Protocol, of_trials, primary, rungs, select
 from reports.tables.suggestions import searched_axes, suggestions, trials_of
 
 # The order in which a table's rows are shown: the store's own order follows file names, which are hashes.
@@ -127,9 +127,16 @@ class Results:
         return rows[rows["source"] == source]
 
     def completed_under(self, protocol: Protocol) -> pd.DataFrame:
-        """`completed` as another of the study's rulers sees it, its quality gate included."""
-        rows = self.under(protocol)
-        return _measured(_with_measurement(self.facts, self.study, rows, self.quality, protocol.embedding))
+        """`completed` as another of the study's rulers sees it, its quality gate included. Kept, since every
+        hypothesis asks for it.
+        """
+        key = ("completed", *protocol)
+        if key not in self._read:
+            rows, embedding = self.under(protocol), protocol.embedding
+            self._read[key] = _measured(
+                _with_measurement(self.facts, self.study, rows, self.quality, embedding)
+            )
+        return self._read[key]
 
     def rows(
         self, table: str, source: str | None = None, trials: Collection[str] | None = None
@@ -156,7 +163,7 @@ class Results:
             if "tau_rule" in SCHEMAS[table].names:
                 where |= {"tau_rule": list(rungs(self.study))}
             rows = _sorted(self.run.table(table, where=where))
-            self._read[key] = select(self.study, rows, list(trials))
+            self._read[key] = select(self.study, of_trials(rows, list(trials)))
         return self._read[key]
 
     @cached_property
@@ -254,10 +261,10 @@ def _collisions(study: Study, run: Run, trials: pd.Series[str]) -> tuple[pd.Data
     whole = run.table("collisions", list(dict.fromkeys(COLLISIONS)))
     generated = whole["source"] == "generated"
     whole = pd.concat([_sorted(whole[~generated]), whole[generated]], ignore_index=True)
-    own = select(study, whole, whole["trial_id"])
+    own = select(study, whole)
     other = whole.drop(own.index).groupby(["embedding", "tau_rule", "samples", "source"], dropna=False)
     others = other.size().rename("rows").reset_index()
-    return own[~own["source"].isin(TRIALS) | own["trial_id"].isin(trials)], others
+    return of_trials(own, list(trials)), others
 
 
 def _with_quality(trials: pd.DataFrame, study: Study, quality: pd.DataFrame, embedding: str) -> pd.DataFrame:

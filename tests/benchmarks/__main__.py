@@ -29,7 +29,7 @@ COLUMNS = (
     "peer",
     "load",
 )
-NAMES = ("pair_search", "training", "sweep", "overhead", "scale", "search", "mirror")
+NAMES = ("pair_search", "training", "sweep", "overhead", "scale", "search", "mirror", "report")
 
 
 def main(arguments: list[str] | None = None) -> None:

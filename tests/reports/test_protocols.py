@@ -64,5 +64,5 @@ def test_of_two_versions_of_a_subject_one_counts() -> None:
     rows = [row | {"samples": 200, "embedding_id": "x"}, row | {"samples": 300, "embedding_id": "x"}]
     rows += [row | {"samples": 300, "embedding_id": "y"}, row | {"samples": 200, "source": "zipf"}]
     table = pd.DataFrame(rows).astype({"support_size": "Int64"})
-    kept = select(study(), table, pd.Series(["a"]))
+    kept = select(study(), table)
     assert list(kept.index) == [2]

@@ -39,21 +39,26 @@
     const size = data.sizes[state.x], colouring = axes[state.colour];
     const coloured = colouring.values.length <= MOST_COLOURED;
     const bars = stop().own && state.embedding === 0 && count <= 300 && !state.ratio;
+    // Beside each other, and of many a little apart, lest points of equal size hide one another.
+    const step = Math.min(count > 100 ? 18 : 9, 60 / (coloured ? colouring.values.length : 1));
+    const apart = count > 100 ? 0.8 * step : 0;
     const found = [];
+    state.unknown = 0;
     for (let k = 0; k < count; k++) {
       const x = size.values[k], one = value(k);
-      if (!x || !one || (state.ratio && one.ratio === null)) continue;
+      if (!x || !one) continue;
+      if (state.ratio && one.ratio === null) { state.unknown++; continue; }
       if (!axes.every((axis) => wanted.get(axis.key)?.has(axis.codes[k]) ?? true)) continue;
       const code = coloured ? colouring.codes[k] : 0;
-      // Beside each other, lest points of equal size hide one another.
-      const shift = coloured ? 9 * (code - (colouring.values.length - 1) / 2) : 0;
+      const beside = coloured ? step * (code - (colouring.values.length - 1) / 2) : 0;
+      const shift = beside + apart * ((k * 0.618034) % 1 - 0.5);
       found.push({
         k, x, y: state.ratio ? one.ratio : one.least, shift, shape: code, colour: COLOURS[code],
         hollow: gate.codes[k] !== 0, atLeast: !one.collisions,
         low: bars && one.collisions && data.trials.low[k], high: bars && one.collisions && data.trials.high[k],
       });
     }
-    return found.sort((a, b) => a.x - b.x || a.shift - b.shift || a.y - b.y);
+    return found.sort((a, b) => a.x - b.x || a.shape - b.shape || a.y - b.y);
   }
 
   function lines() {
@@ -79,9 +84,9 @@
       yTitle: state.ratio ? "N₂ relative to real images" : "support size N₂",
     });
     at("plot").dataset.marks = state.marks.length;
-    const hidden = count - state.marks.length;
-    at("plot-status").textContent = `${state.marks.length.toLocaleString("en-US")} of ${count.toLocaleString("en-US")} trials shown`
-      + (state.ratio && !lines.length && hidden ? "; without a collision among real images there is no ratio" : "") + ".";
+    const many = (n) => n.toLocaleString("en-US");
+    at("plot-status").textContent = `${many(state.marks.length)} of ${many(count)} trials shown`
+      + (state.unknown ? "; where no pair of real images collided there is no ratio" : "") + ".";
     leave();
   }
 
@@ -108,7 +113,8 @@
     const primary = own && state.embedding === 0;
     const under = data.embeddings.length > 1 ? ` under ${embedding().name}` : "";
     const lead = primary ? "At the study's own τ, as stated beforehand:" : `At τ = ${tau}${under}, which is not the ruler stated beforehand:`;
-    at("verdict-now").replaceChildren(element("p", { class: "note" }, lead + (within ? ` Distances here are known to ±${within}.` : "")),
+    const precise = within ? `Distances here are known to ±${within}.` : "";
+    at("verdict-now").replaceChildren(element("p", { class: "note" }, verdicts.length ? `${lead} ${precise}` : precise),
       ...verdicts.map((verdict, h) => element("div", { class: `now ${verdict.decision}` },
         element("p", {}, element("span", { class: "badge" }, verdict.decision), " ", element("b", {}, data.hypotheses[h])),
         element("p", {}, verdict.text),

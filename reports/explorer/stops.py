@@ -69,14 +69,14 @@ def _between(results: Results, found: list[Robustness], embedding: str, known: l
 
     None over several data sets: each has a tau of its own there, and one tau for all would be another ruler.
     """
-    rows = histograms(results, embedding)
-    if len(known) < 2 or rows.empty or rows["data_fingerprint"].nunique() > 1:
-        return []
     trials = results.completed_under(Protocol(embedding, primary(results.study).tau_rule))
     most = min(MOST_BETWEEN, MOST_TRIALS_DECIDED // max(len(trials), 1))
+    rows = histograms(results, embedding) if most and len(known) > 1 else pd.DataFrame()
+    if rows.empty or rows["data_fingerprint"].nunique() > 1:
+        return []
     low, high = min(stop.tau for stop in known), max(stop.tau for stop in known)
     inside = [tau for tau in edges(rows) if low < tau < high]
-    tau = np.asarray(evenly(inside, most) if most else [], np.float64)
+    tau = np.asarray(evenly(inside, most), np.float64)
     counts = nearer(rows, tau)
     compared = rows[rows["source"].isin(["generated", "real"])]
     exact_below = compared["exact_below"].min()  # null is everywhere

@@ -2,7 +2,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
-PEERS := torch-fidelity vendi-score
+PEERS := torch-fidelity vendi-score axe-playwright-python
 STAMP := $(VENV)/.installed
 
 .PHONY: install demo test soak bench bench-train ui clean
@@ -12,7 +12,7 @@ install: $(STAMP)
 $(STAMP): pyproject.toml cluster/constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c cluster/constraints.txt -e '.[train,embeddings,test]'
-	# Peers whose measures tests compare with ours, without what they want for their own networks.
+	# Peers whose measures tests compare with ours, and an audit of pages: without what else they would want.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c cluster/constraints.txt --no-deps $(PEERS)
 	@touch $(STAMP)
 

@@ -8,7 +8,7 @@ import hashlib
 import jinja2
 from markupsafe import Markup
 
-SCRIPTS = ["scatter.js", "explorer.js"]
+SCRIPTS = ["scatter.js", "trial.js", "explorer.js"]
 
 
 def script(environment: jinja2.Environment) -> Markup:

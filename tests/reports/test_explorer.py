@@ -13,6 +13,7 @@ import pytest
 
 import reports
 from pipeline.store.run import Run
+from reports import render
 from reports.explorer import sprites
 from reports.explorer.payload import in_words
 from reports.statistics.verdicts import decide
@@ -54,11 +55,12 @@ def results(run: Run) -> Results:
 
 @pytest.fixture(scope="module")
 def url(run: Run, results: Results) -> Iterator[str]:
-    """The report's address, with room for the images of two seeds only."""
+    """The report's address, with room for the images of two seeds and for few rows of a table only."""
     drawn = sprites.sprites(results, results.completed)
     room = sum(len(drawn[trial].png) for trial in results.completed.query("seed < 2")["trial_id"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sprites, "MOST_BYTES", room)
+        patch.setattr(render, "MOST_ROWS", 5)
         yield f"file://{reports.build(run.root) / 'index.html'}"
 
 
@@ -195,7 +197,7 @@ def test_keys_go_through_the_trials_in_order_of_size(browser: Browser, results: 
         assert (
             f"{k + 1} of 12: discriminator.width {trial['discriminator.width']}, seed {trial['seed']}" in said
         )
-        assert f"N₂ {number(trial['n2'])}, {number(trial['ratio_to_real'])} of real images'" in said
+        assert f"N₂ {number(trial['n2'])}, {number(trial['ratio_to_real'])} times the real images'" in said
 
 
 def test_keys_open_a_trial_with_its_images_and_escape_returns(browser: Browser) -> None:
@@ -284,3 +286,10 @@ def test_images_stop_at_the_budget_and_the_page_says_so(browser: Browser) -> Non
     press(browser, "End")  # the largest, of the last seed
     browser.press("Enter")
     assert "no room for the images of this trial" in inner(browser, "trial-images")
+
+
+def test_long_tables_are_cut_and_say_so(browser: Browser) -> None:
+    assert browser.run("document.querySelectorAll('#trials tbody tr').length") == 5
+    assert "The first 5 of 12 rows; all are in the CSV files" in browser.run(
+        "document.getElementById('trials').textContent"
+    )

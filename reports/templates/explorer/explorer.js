@@ -32,28 +32,34 @@
   function measured(found) {
     const bound = found.collisions ? "" : "at least ";
     const n2 = `N₂ ${bound}${number(found.least)}`;
-    return found.ratio === null ? n2 : `${n2}, ${bound}${number(found.ratio)} of real images'`;
+    return found.ratio === null ? n2 : `${n2}, ${bound}${number(found.ratio)} times the real images'`;
   }
 
   function marks() {
     const size = data.sizes[state.x], colouring = axes[state.colour];
     const coloured = colouring.values.length <= MOST_COLOURED;
     const bars = stop().own && state.embedding === 0 && count <= 300 && !state.ratio;
+    // Beside each other, and of many a little apart, lest points of equal size hide one another.
+    const mixed = new Set(size.values.map((x, k) => `${x} ${colouring.codes[k]}`)).size > new Set(size.values).size;
+    const step = Math.min(count > 100 ? 18 : 9, 60 / (coloured ? colouring.values.length : 1));
+    const apart = count > 100 ? 0.8 * step : 0;
     const found = [];
+    state.unknown = 0;
     for (let k = 0; k < count; k++) {
       const x = size.values[k], one = value(k);
-      if (!x || !one || (state.ratio && one.ratio === null)) continue;
+      if (!x || !one) continue;
+      if (state.ratio && one.ratio === null) { state.unknown++; continue; }
       if (!axes.every((axis) => wanted.get(axis.key)?.has(axis.codes[k]) ?? true)) continue;
       const code = coloured ? colouring.codes[k] : 0;
-      // Beside each other, lest points of equal size hide one another.
-      const shift = coloured ? 9 * (code - (colouring.values.length - 1) / 2) : 0;
+      const beside = coloured && mixed ? step * (code - (colouring.values.length - 1) / 2) : 0;
+      const shift = beside + apart * ((k * 0.618034) % 1 - 0.5);
       found.push({
         k, x, y: state.ratio ? one.ratio : one.least, shift, shape: code, colour: COLOURS[code],
         hollow: gate.codes[k] !== 0, atLeast: !one.collisions,
         low: bars && one.collisions && data.trials.low[k], high: bars && one.collisions && data.trials.high[k],
       });
     }
-    return found.sort((a, b) => a.x - b.x || a.shift - b.shift || a.y - b.y);
+    return found.sort((a, b) => a.x - b.x || a.shape - b.shape || a.y - b.y);
   }
 
   function lines() {
@@ -79,9 +85,9 @@
       yTitle: state.ratio ? "N₂ relative to real images" : "support size N₂",
     });
     at("plot").dataset.marks = state.marks.length;
-    const hidden = count - state.marks.length;
-    at("plot-status").textContent = `${state.marks.length.toLocaleString("en-US")} of ${count.toLocaleString("en-US")} trials shown`
-      + (state.ratio && !lines.length && hidden ? "; without a collision among real images there is no ratio" : "") + ".";
+    const many = (n) => n.toLocaleString("en-US");
+    at("plot-status").textContent = `${many(state.marks.length)} of ${many(count)} trials shown`
+      + (state.unknown ? "; where no pair of real images collided there is no ratio" : "") + ".";
     leave();
   }
 
@@ -108,7 +114,8 @@
     const primary = own && state.embedding === 0;
     const under = data.embeddings.length > 1 ? ` under ${embedding().name}` : "";
     const lead = primary ? "At the study's own τ, as stated beforehand:" : `At τ = ${tau}${under}, which is not the ruler stated beforehand:`;
-    at("verdict-now").replaceChildren(element("p", { class: "note" }, lead + (within ? ` Distances here are known to ±${within}.` : "")),
+    const precise = within ? `Distances here are known to ±${within}.` : "";
+    at("verdict-now").replaceChildren(element("p", { class: "note" }, verdicts.length ? `${lead} ${precise}` : precise),
       ...verdicts.map((verdict, h) => element("div", { class: `now ${verdict.decision}` },
         element("p", {}, element("span", { class: "badge" }, verdict.decision), " ", element("b", {}, data.hypotheses[h])),
         element("p", {}, verdict.text),
@@ -116,7 +123,7 @@
     at("known-rows").replaceChildren(...embedding().known.map((one, j) => {
       const found = stop().known[j];
       const n2 = found === null ? "–" : found ? number(one.pairs / found) : "no collision";
-      return element("tr", {}, element("th", { scope: "row" }, one.name), ...[number(found), n2, number(stop().true[j] ?? null)].map((text) => element("td", {}, text)));
+      return element("tr", {}, element("th", { scope: "row" }, one.name), ...[found === null ? "–" : found.toLocaleString("en-US"), n2, number(stop().true[j] ?? null)].map((text) => element("td", {}, text)));
     }));
     legend();
     draw();
@@ -155,22 +162,6 @@
     return best;
   }
 
-  // Tiles of a sprite, four a row, enlarged pixel by pixel.
-  function tiles(image, first, last, columns, label) {
-    const side = image.naturalWidth / 4, tall = image.naturalHeight / Math.round(image.naturalHeight / side);
-    const zoom = Math.max(1, Math.round(64 / side)), gap = 4;
-    const rows = Math.ceil((last - first) / columns);
-    const canvas = element("canvas", {
-      role: "img", "aria-label": label, width: columns * (side * zoom + gap) - gap, height: rows * (tall * zoom + gap) - gap,
-    });
-    const context = canvas.getContext("2d");
-    context.imageSmoothingEnabled = false;
-    for (let n = first; n < last; n++)
-      context.drawImage(image, (n % 4) * side, Math.floor(n / 4) * tall, side, tall,
-        ((n - first) % columns) * (side * zoom + gap), Math.floor((n - first) / columns) * (tall * zoom + gap), side * zoom, tall * zoom);
-    return canvas;
-  }
-
   function panel(k) {
     const one = value(k), { low, high, precision } = data.trials;
     const bounds = low[k] === null ? "–" : `[${number(low[k])}, ${high[k] === null ? "∞" : number(high[k])}]`;
@@ -193,21 +184,7 @@
         : "No images: the data are points, or none were stored."));
       return;
     }
-    const image = new Image();
-    image.onload = () => {
-      if (Number(at("trial").dataset.trial) !== k) return;
-      const after = Math.ceil(sprite.samples / 4) * 4;
-      const figure = (canvas, caption) => element("figure", {}, canvas, element("figcaption", {}, caption));
-      const parts = [figure(tiles(image, 0, sprite.samples, 4, `${sprite.samples} samples of this generator`), `Its first ${sprite.samples} samples, not chosen.`)];
-      const pairs = sprite.pairs.map(([distance, ...training], n) => {
-        const with_training = training[0] !== null && training[1] !== null;
-        const caption = `pair ${number(distance)}` + (with_training ? `, to training ${training.map(number).join(", ")}` : "");
-        return figure(tiles(image, after + 4 * n, after + 4 * n + (with_training ? 4 : 2), with_training ? 4 : 2, `closest pair ${n + 1}` + (with_training ? " and the nearest training image of each" : "")), caption);
-      });
-      if (pairs.length) parts.push(element("div", {}, element("p", { class: "note" }, "Its closest pairs: first, second, and the nearest training image of each."), ...pairs));
-      at("trial-images").replaceChildren(...parts);
-    };
-    image.src = `data:image/png;base64,${sprite.png}`;
+    pictures(sprite).then((parts) => { if (Number(at("trial").dataset.trial) === k) at("trial-images").replaceChildren(...parts); });
   }
 
   function choice(id, options, chosen, then) {

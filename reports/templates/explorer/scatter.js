@@ -42,7 +42,7 @@ function ticks([low, high]) {
 }
 
 function tickText(value) {
-  return value >= 1e6 || value < 1e-3 ? value.toExponential(0).replace("e+", "e") : value.toLocaleString("en-US", { maximumFractionDigits: 6 });
+  return value >= 1e7 || value < 1e-3 ? value.toExponential(0).replace("e+", "e") : value.toLocaleString("en-US", { maximumFractionDigits: 6 });
 }
 
 // The range of some values on a logarithmic axis, with room on both sides.

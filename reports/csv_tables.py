@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from pipeline.study import Study
-from reports.sections import tuning
+from reports.sections import capacity, tuning
+from reports.statistics.growth import Growth
 from reports.statistics.robustness import Robustness, table
 from reports.statistics.verdicts import Verdict
 from reports.tables.results import Results
@@ -16,15 +17,16 @@ from reports.words import claim
 
 
 def csv_files(
-    results: Results, verdicts: list[Robustness], more: dict[str, pd.DataFrame]
+    results: Results, verdicts: list[Robustness], growths: list[Growth], more: dict[str, pd.DataFrame]
 ) -> dict[str, bytes]:
-    """File name -> CSV: every table of the store without its image columns, `results.csv`, `hypotheses.csv`
-    and `robustness.csv`; of a best study `tuning.csv`; and `more` by name.
+    """File name -> CSV: every table of the store without its image columns, `results.csv`, `hypotheses.csv`,
+    `robustness.csv` and `capacity.csv`; of a best study `tuning.csv`; and `more` by name.
     """
     tables = {name: rows.drop(columns=_images(rows)) for name, rows in results.tables.items()}
     tables["results"] = results.trials
     tables["hypotheses"] = hypotheses([found.verdict for found in verdicts], results.study)
     tables["robustness"] = table(verdicts)
+    tables["capacity"] = capacity.table(growths)
     tables |= more
     if results.study.tuned is not None:
         tables["tuning"] = tuning.table(tuning.compared(results))
@@ -53,6 +55,9 @@ def hypotheses(verdicts: list[Verdict], study: Study) -> pd.DataFrame:
                 "seeds",
                 "censored",
                 "silent",
+                "by_seed",
+                "near_linear",
+                "detectable",
             ):
                 row[f"{prefix}{'slope' if name == 'value' else name}"] = (
                     getattr(slope, name) if slope else None

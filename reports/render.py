@@ -19,6 +19,7 @@ from reports.figures import style
 from reports.figures.drawings import draw
 from reports.sections import (
     batches,
+    capacity,
     ceiling,
     clusters,
     comparisons,
@@ -69,11 +70,12 @@ def render(results: Results) -> dict[str, bytes]:
     verdicts = [decide(hypothesis, study, results.completed) for hypothesis in hypotheses]
     found = [robustness(verdict, results) for verdict in verdicts]
     compared_here = comparisons.compare(results, verdicts)
-    tables = csv_tables.csv_files(results, found, comparisons.tables(compared_here))
+    growths = capacity.growths(results, verdicts)
+    tables = csv_tables.csv_files(results, found, growths, comparisons.tables(compared_here))
     files = {f"tables/{name}": content for name, content in tables.items()}
     labelled = judged.judged(results)
     with style.context():
-        shown = draw(results, found, compared_here, labelled, files)
+        shown = draw(results, found, compared_here, labelled, growths, files)
     grids, galleries = pictures.grids(results), pictures.galleries(results)
     files |= {f"figures/{grid.name}.png": grid.png for grid in grids}
     files |= {f"figures/{pair.name}.png": pair.png for gallery in galleries for pair in gallery.pairs}
@@ -102,6 +104,8 @@ def render(results: Results) -> dict[str, bytes]:
         "repeated": repeated,
         "rulers": listing.rulers(found),
         "batches": batches,
+        "capacity": capacity,
+        "growths": growths,
         "modes": modes,
         "modes_reached": modes.listing(results),
         "conditional": conditional,

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from reports.statistics.contrasts import Contrast
-from reports.statistics.slopes import Slope
+from reports.statistics.slopes import FEWEST_SEEDS, Slope
 from reports.statistics.verdicts import Verdict
 from reports.tables.results import Results
 
@@ -119,6 +119,32 @@ def gated(verdict: Verdict) -> str:
         if pair is not None:
             parts.append(f"{name}, {ratio(pair)}")
     return f"{'; '.join(parts) or 'no variants can be compared'} ({n})."
+
+
+def seeds(slope: Slope) -> str:
+    """What the interval takes for independent."""
+    if slope.by_seed:
+        return "Trials of a seed may vary together: the seeds are clusters."
+    return (
+        f"With {many(slope.seeds, 'seed')}, fewer than {FEWEST_SEEDS}, trials are taken as independent. "
+        "Those of a seed share their training subset: if a subset favours some sizes, the interval is too "
+        "short."
+    )
+
+
+def power(verdict: Verdict) -> str:
+    """What a study of this design and this variation would find."""
+    slope, margin = verdict.slope, verdict.hypothesis.margin
+    assert slope is not None
+    if margin is not None:
+        return (
+            f"a slope of 0 would be called flat in 80 % of such studies if the margin were "
+            f"{slope.showable:.2f} or more; the stated one is {margin:g}."
+        )
+    return (
+        f"a slope of {slope.detectable:.2f} or more would be found in 80 % of such studies (N₂ times "
+        f"{number(2**slope.detectable)} for a doubling)."
+    )
 
 
 def headline(verdict: Verdict, results: Results) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from reports.figures import capacity as capacity_figure
 from reports.figures import curves, profiles, ruler, search_space
 from reports.figures import judged as judged_figure
 from reports.figures import robustness as robustness_figure
@@ -12,10 +13,11 @@ from reports.figures import searches as search_figures
 from reports.figures import support as figures
 from reports.figures import tau as tau_figure
 from reports.figures.style import Drawing
-from reports.sections import batches, modes, searches, tuning
+from reports.sections import batches, capacity, modes, searches, tuning
 from reports.sections.comparisons import Comparisons
 from reports.sections.judged import Judged
 from reports.sections.searches import Searched
+from reports.statistics.growth import Growth
 from reports.statistics.robustness import Robustness
 from reports.tables.results import Results
 from reports.words import many, number
@@ -41,10 +43,12 @@ def draw(
     found: list[Robustness],
     compared: Comparisons,
     labelled: list[Judged],
+    growths: list[Growth],
     files: dict[str, bytes],
 ) -> dict[str, Shown]:
     """Draw every figure there is data for, add its files, and give captions by name."""
     drawings = _rulers(results, found) | _support(results) | _tau_curves(results) | _training(results)
+    drawings |= _capacity(growths)
     drawings |= _modes(results) | _tuning(results) | _searches(results)
     drawings["profiles"] = (
         profiles.profiles(compared.across),
@@ -113,6 +117,18 @@ def _support(results: Results) -> dict[str, Captioned]:
             "How often a batch of s samples holds a near-duplicate pair. Points with Clopper–Pearson 95 % "
             "intervals; line: predicted from N₂ if all images were equally likely; dashed: one half.",
         ),
+    }
+
+
+def _capacity(growths: list[Growth]) -> dict[str, Captioned]:
+    return {
+        f"capacity-{k}": (
+            capacity_figure.shape(one),
+            f"Shape of the growth: {capacity.title(one)}. The effects of the other varied axes are taken "
+            "out of every point. Shaded: the line's pointwise 95 % interval. Dashed: the best curve that "
+            "never turns. Dash-dotted, where a straight line is rejected: the broken stick.",
+        )
+        for k, one in enumerate(growths)
     }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.lines import Line2D
@@ -83,6 +85,6 @@ def dot(colour: str, marker: str, label: str, filled: bool = True, size: float =
     )
 
 
-def beside(ax: Axes, entries: list[Line2D]) -> None:
+def beside(ax: Axes, entries: Sequence[Artist]) -> None:
     """A legend on the right of the axes."""
     ax.legend(handles=entries, loc="center left", bbox_to_anchor=(1.01, 0.5))

@@ -12,19 +12,22 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import optimize
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
+LOG_WEIGHTS = NODES**2 / 2 + np.log(WEIGHTS / np.sqrt(2 * np.pi))
 LARGEST_EXPONENT = 50.0
 # A log-standard-deviation below this is no between-trial variation at all: the model is Poisson.
-SMALLEST_SIGMA = 1e-3
+SMALLEST_SIGMA, LARGEST_SIGMA = 1e-3, 150.0
 # log p2 moves by less than this over any study; a coefficient beyond it means that the likelihood has no
 # maximum.
 LARGEST_EFFECT = 40.0
 # Newton decrement: a squared distance to the maximum, in standard errors.
-SMALLEST_DECREMENT = 1e-4
+SMALLEST_DECREMENT = 1e-8
+MOST_STEPS = 60
+# Trials integrated at a time: their nodes fit into a processor's cache.
+BLOCK = 2048
 
 
 class Undecided(Exception):
@@ -33,24 +36,30 @@ class Undecided(Exception):
 
 class Fit(NamedTuple):
     """coefficients (p,), covariance (p, p) robust, sigma: between-trial sd of log p2, df: residual degrees of
-    freedom.
+    freedom; and what another sandwich is made of: per trial the score (n,) and the observed information (n,)
+    of its log mean, and bread (p, p), the inverse information of the coefficients.
     """
 
     coefficients: Array
     covariance: Array
     sigma: float
     df: int
+    score: Array
+    information: Array
+    bread: Array
 
 
-class _Integral(NamedTuple):
-    """Per trial, under the posterior of its log mean: log likelihood (n,), score (n,), information (n,), d/d
-    log sigma (n,).
+class Integral(NamedTuple):
+    """Per trial (n,), under the posterior of its e: log likelihood; its first derivatives by the log mean
+    (score) and by log sigma (sigma_score); minus its second ones (information, cross, sigma_information).
     """
 
     log_likelihood: Array
     score: Array
-    information: Array
     sigma_score: Array
+    information: Array
+    cross: Array
+    sigma_information: Array
 
 
 def fit_counts(counts: Array, design: Array, offset: Array) -> Fit:
@@ -65,73 +74,128 @@ def fit_counts(counts: Array, design: Array, offset: Array) -> Fit:
     if not (counts > 0).any():
         raise Undecided("no pair collided in any trial")
     start = np.log(counts + 0.5) - offset
-    coefficients = np.linalg.lstsq(design, start, rcond=None)[0]
+    coefficients: Array = np.linalg.lstsq(design, start, rcond=None)[0].astype(np.float64)
     spread = max(0.1, float(np.std(start - design @ coefficients)))
-
-    def objective(theta: Array) -> tuple[float, Array]:
-        sigma = max(float(np.exp(min(theta[p], 5.0))), SMALLEST_SIGMA)
-        parts = integrate(counts, design @ theta[:p] + offset, sigma)
-        return -parts.log_likelihood.sum(), -np.append(design.T @ parts.score, parts.sigma_score.sum())
-
-    found = optimize.minimize(
-        objective, np.append(coefficients, np.log(spread)), jac=True, method="BFGS", options={"gtol": 1e-5}
-    )
-    coefficients, sigma = found.x[:p], max(float(np.exp(min(found.x[p], 5.0))), SMALLEST_SIGMA)
-    if not np.isfinite(found.x).all() or _reach(design, coefficients) > LARGEST_EFFECT:
-        raise Undecided("the counts are too sparse: the likelihood has no finite maximum")
-    inverse, parts = _inverse_information(counts, design, design @ coefficients + offset, sigma)
-    gradient = design.T @ parts.score
-    if gradient @ inverse @ gradient > SMALLEST_DECREMENT:
-        raise Undecided("the fit did not reach the maximum of the likelihood")
+    coefficients, sigma = _maximum(counts, design, offset, coefficients, spread)
     sigma *= float(np.sqrt(n / (n - p)))
-    inverse, parts = _inverse_information(counts, design, design @ coefficients + offset, sigma)
-    leverage = parts.information * np.einsum("ij,jk,ik->i", design, inverse, design)
+    parts = integrate(counts, design @ coefficients + offset, sigma)
+    information = np.maximum(parts.information, 0.0)
+    bread = _inverse((design.T * information) @ design)
+    leverage = information * np.einsum("ij,ij->i", design @ bread, design)
     if leverage.max() > 1 - 1e-6:
         raise Undecided("one trial alone decides a coefficient: more seeds are needed")
     residual = parts.score / (1 - leverage)
-    covariance = inverse @ ((design.T * residual**2) @ design) @ inverse
-    return Fit(coefficients, covariance, sigma, n - p)
+    covariance = bread @ ((design.T * residual**2) @ design) @ bread
+    return Fit(coefficients, covariance, sigma, n - p, parts.score, information, bread)
 
 
-def integrate(counts: Array, log_means: Array, sigma: float) -> _Integral:
+def integrate(counts: Array, log_means: Array, sigma: float) -> Integral:
     """Log likelihood and derivatives with each trial's e_i integrated out, by adaptive Gauss-Hermite
     quadrature.
 
     counts: (n,). log_means: (n,) log of the mean count at e = 0. The constant -log C! is left out.
     """
+    blocks = [
+        _integrate(counts[k : k + BLOCK], log_means[k : k + BLOCK], sigma)
+        for k in range(0, len(counts), BLOCK)
+    ]
+    return Integral(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
+
+
+def _integrate(counts: Array, log_means: Array, sigma: float) -> Integral:
     mode = _mode(counts, log_means, sigma)
-    width = 1 / np.sqrt(sigma**2 * _exp(log_means + sigma * mode) + 1)
+    peak = _exp(log_means + sigma * mode)
+    width = 1 / np.sqrt(sigma**2 * peak + 1)
     e = mode[:, None] + width[:, None] * NODES
-    log_rate = log_means[:, None] + sigma * e
-    rate = _exp(log_rate)
-    log_terms = (
-        counts[:, None] * log_rate - rate - e**2 / 2 + NODES**2 / 2 + np.log(WEIGHTS / np.sqrt(2 * np.pi))
-    )
-    largest = log_terms.max(axis=1, keepdims=True)
-    terms = np.exp(log_terms - largest)
-    total = terms.sum(axis=1, keepdims=True)
-    posterior = terms / total
+    rate = _exp(log_means[:, None] + sigma * e)
+    # The log integrand less its value at the mode.
+    linear, square = width * (counts * sigma - mode), width**2 / 2
+    height = (linear[:, None] - square[:, None] * NODES) * NODES - rate + (peak[:, None] + LOG_WEIGHTS)
+    terms = np.exp(height)
+    total = terms.sum(axis=1)
+
+    def mean(first: Array, second: Array) -> Array:
+        return np.einsum("ij,ij->i", first, second) / total
+
     residual = counts[:, None] - rate
-    score = (posterior * residual).sum(axis=1)
+    at_rate, at_residual = terms * rate, terms * residual
+    by_sigma = residual * e
+    score, sigma_score = mean(terms, residual), sigma * mean(terms, by_sigma)
     # Louis 1982: observed information = E[complete information] - Var[complete score].
-    information = (posterior * rate).sum(axis=1) - ((posterior * residual**2).sum(axis=1) - score**2)
-    return _Integral(
-        log_likelihood=largest[:, 0] + np.log(total[:, 0]) + np.log(width),
+    return Integral(
+        log_likelihood=counts * (log_means + sigma * mode) - peak - mode**2 / 2 + np.log(total * width),
         score=score,
-        information=np.maximum(information, 0.0),
-        sigma_score=(posterior * residual * sigma * e).sum(axis=1),
+        sigma_score=sigma_score,
+        information=mean(terms, rate) - mean(at_residual, residual) + score**2,
+        cross=sigma * (mean(at_rate, e) - mean(at_residual, by_sigma)) + score * sigma_score,
+        sigma_information=sigma**2 * (mean(at_rate, e**2) - mean(at_residual, by_sigma * e))
+        + sigma_score**2
+        - sigma_score,
     )
 
 
-def _inverse_information(
-    counts: Array, design: Array, log_means: Array, sigma: float
-) -> tuple[Array, _Integral]:
-    parts = integrate(counts, log_means, sigma)
-    information = (design.T * parts.information) @ design
-    if np.linalg.cond(information) > 1e12:
+def _maximum(
+    counts: Array, design: Array, offset: Array, coefficients: Array, sigma: float
+) -> tuple[Array, float]:
+    """The maximum of the likelihood over coefficients and log sigma by Newton's method, steps halved until
+    the likelihood does not fall.
+    """
+    p = design.shape[1]
+    low, high = np.log(SMALLEST_SIGMA), np.log(LARGEST_SIGMA)
+    theta = np.append(coefficients, np.log(sigma))
+    parts = integrate(counts, design @ coefficients + offset, sigma)
+    for _ in range(MOST_STEPS):
+        gradient = np.append(design.T @ parts.score, parts.sigma_score.sum())
+        cross = design.T @ parts.cross
+        # The likelihood is concave in the coefficients, but in log sigma near its maximum only.
+        information = np.block(
+            [
+                [(design.T * parts.information) @ design, cross[:, None]],
+                [cross[None, :], np.full((1, 1), parts.sigma_information.sum())],
+            ]
+        )
+        step = _ascent(information, gradient, low - theta[p])
+        if float(gradient @ step) < SMALLEST_DECREMENT:
+            theta += step
+            break
+        level, size = parts.log_likelihood.sum(), 1.0
+        while size > 1e-6:
+            found = theta + size * step
+            found[p] = min(found[p], high)
+            parts = integrate(counts, design @ found[:p] + offset, float(np.exp(found[p])))
+            if parts.log_likelihood.sum() >= level - 1e-9 * abs(level):
+                break
+            size /= 2
+        theta = found
+        if not np.isfinite(theta).all() or _reach(design, theta[:p]) > LARGEST_EFFECT:
+            raise Undecided("the counts are too sparse: the likelihood has no finite maximum")
+    else:
+        raise Undecided("the fit did not reach the maximum of the likelihood")
+    return theta[:p], float(np.exp(theta[p]))
+
+
+def _ascent(information: Array, gradient: Array, down: float) -> Array:
+    """Newton's step in the coefficients and log sigma, which may fall by `down` and rise by 1. Downwards it
+    is the step in sigma^2, which can reach 0; upwards 1 where the surface is not concave.
+    """
+    p = len(gradient) - 1
+    inverse = _inverse(information[:p, :p])
+    alone, lever = inverse @ gradient[:p], inverse @ information[:p, p]
+    slope = gradient[p] - information[p, :p] @ alone
+    bend = information[p, p] - information[p, :p] @ lever
+    if slope < 0:
+        variance, change = bend + 2 * slope, 2 * slope
+        last = np.log1p(change / variance) / 2 if variance > -change else -np.inf
+    else:
+        last = slope / bend if bend > 0 else 1.0
+    last = np.clip(last, down, 1.0)
+    return np.append(alone - lever * last, last)
+
+
+def _inverse(information: Array) -> Array:
+    if not np.isfinite(information).all() or np.linalg.cond(information) > 1e12:
         raise Undecided("the counts are too sparse: nothing is known about some coefficient")
-    inverse = np.linalg.inv(information).astype(np.float64)
-    return inverse, parts
+    return np.linalg.inv(information).astype(np.float64)
 
 
 def _reach(design: Array, coefficients: Array) -> float:

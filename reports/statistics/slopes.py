@@ -5,15 +5,20 @@ predictor's, one for every covariate, `seed` and `passes_gate`.
 
 Model. log N2 = a + slope * log(predictor) + an effect for each value of every other varied axis except the
 seed, fitted to the collision counts themselves with offset log(pairs) (`counts.py`), so that a trial without
-any collision is data and not a gap. The interval is the robust one (HC3) with Student quantiles on the
-residual degrees of freedom.
+any collision is data and not a gap.
+
+Interval. Trials of a seed share their training subset and every other trial's randomness is its own, but what
+a subset does may depend on size. With `FEWEST_SEEDS` seeds or more the seeds are therefore clusters: CR2 with
+Satterthwaite's degrees of freedom (`sandwich.py`). With fewer, trials are taken as independent (HC3, Student
+quantiles on the residual degrees of freedom), and the report says so.
 
 Why this model: it was chosen by the coverage of its 95 % interval in simulated studies (slopes 0, 0.5, 1;
 log-sd between trials 0.3 and 1.0). Of the others tried (200 studies a cell, 15 to 40 trials), a negative
 binomial with the same robust interval covers 88-94 % at log-sd 1.0 and as little as 70 % when the variation
 grows with size, since it describes the mean count, which a few collapsed trials rule; least squares on
 log((C + 1/2) / (pairs + 1)) covers 91-99 % while every trial has collisions, but as little as 1 % when a
-quarter has none, since these pull the slope to 0. This one, 400 studies a cell, 8 % of the trials lost:
+quarter has none, since these pull the slope to 0. This one with independent trials, 400 studies a cell, 8 %
+of the trials lost:
 
     planned trials                                           16              40
     next to every trial has collisions                  95.0-97.3 %     94.0-97.0 %
@@ -23,18 +28,22 @@ quarter has none, since these pull the slope to 0. This one, 400 studies a cell,
 At slope 0, "increasing" was supported in at most 4.0 % of the studies of any cell. The weak corner (87.5 %)
 is slope 1, log-sd 1.0 and growing, a quarter of the trials without a collision: there the slope comes out 0.1
 to 0.2 too low. `tests/reports/test_coverage.py` repeats the check on every test run.
+
+SEEDTABLE
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import optimize, stats
 
 from pipeline.study import PREDICTOR_AXES, Hypothesis, Study
-from reports.statistics.counts import Array, Undecided, fit_counts
+from reports.statistics.counts import Array, Fit, Undecided, fit_counts
+from reports.statistics.sandwich import Variance, clustered
 
 PREDICTOR_COLUMNS = {
     "log_discriminator_params": "discriminator_params",
@@ -43,15 +52,20 @@ PREDICTOR_COLUMNS = {
 }
 # Fewer residual degrees of freedom than this make a Student interval that no one should read.
 FEWEST_DF = 4
+# From so many seeds on they are clusters: fewer say too little about how much seeds differ.
+FEWEST_SEEDS = 4
+# The share of studies in which an effect of a stated size would be found.
+POWER = 0.8
 
 
 @dataclass(frozen=True)
 class Slope:
     """d log N2 / d log predictor with its 95 % and 90 % intervals, and what it rests on.
 
-    sigma: between-trial standard deviation of log N2. trials: those in the fit, `censored` of them without
-    any collision. silent: trials beside the fit, because nothing collided under their value of a held axis:
-    its own effect explains that whole, so they say nothing about the slope.
+    sigma: between-trial standard deviation of log N2. df: degrees of freedom of the interval. trials: those
+    in the fit, `censored` of them without any collision. silent: trials beside the fit, because nothing
+    collided under their value of a held axis: its own effect explains that whole, so they say nothing about
+    the slope. by_seed: whether the interval takes the seeds as clusters, or trials as independent.
     """
 
     value: float
@@ -60,11 +74,41 @@ class Slope:
     low90: float
     high90: float
     sigma: float
-    df: int
+    df: float
     trials: int
     seeds: int
     censored: int
     silent: int
+    by_seed: bool = False
+
+    @property
+    def error(self) -> float:
+        """The standard error."""
+        return (self.high - self.value) / float(stats.t.ppf(0.975, self.df))
+
+    @property
+    def near_linear(self) -> bool:
+        """Whether N2 grows in proportion to the predictor as far as is known, and surely grows: the 95 %
+        interval contains 1 and excludes 0.
+        """
+        return 0 < self.low <= 1 <= self.high
+
+    @property
+    def detectable(self) -> float:
+        """The smallest |slope| whose 95 % interval, of this standard error, would exclude 0 on its own side
+        in 80 % of such studies.
+        """
+        quantile = float(stats.t.ppf(0.975, self.df))
+        shift = optimize.brentq(lambda d: float(stats.nct.sf(quantile, self.df, d)) - POWER, 0.0, 100.0)
+        return self.error * float(shift)
+
+    @property
+    def showable(self) -> float:
+        """The smallest margin within which a slope of 0 would be called flat in 80 % of such studies: both
+        one-sided tests at 5 % (Schuirmann 1987) succeed if the estimate falls into the middle.
+        """
+        quantile, inside = stats.t.ppf(0.95, self.df), stats.t.ppf((1 + POWER) / 2, self.df)
+        return self.error * float(quantile + inside)
 
 
 def covariates(hypothesis: Hypothesis, study: Study) -> list[str]:
@@ -78,27 +122,55 @@ def covariates(hypothesis: Hypothesis, study: Study) -> list[str]:
 
 def estimate(hypothesis: Hypothesis, study: Study, trials: pd.DataFrame) -> Slope:
     """The slope over these trials. Raises Undecided with the reason where they cannot fix it."""
+    problem = regression(hypothesis, trials, covariates(hypothesis, study))
+    return slope_of(problem, fit_counts(*problem.counted), 1)
+
+
+class Regression(NamedTuple):
+    """What a slope is fitted to. trials: those that say something about it, n rows. sizes: (n,) the predictor
+    before its logarithm. design: (n, p), ones, the centred log predictor, the held effects. stored: how many
+    trials there were.
+    """
+
+    trials: pd.DataFrame
+    sizes: Array
+    design: Array
+    stored: int
+
+    @property
+    def counted(self) -> tuple[Array, Array, Array]:
+        """Collisions (n,), design, log pairs (n,)."""
+        pairs = self.trials["pairs"].to_numpy(np.float64)
+        return self.trials["collisions"].to_numpy(np.float64), self.design, np.log(pairs)
+
+
+def regression(hypothesis: Hypothesis, trials: pd.DataFrame, held: list[str]) -> Regression:
+    """The trials and the design behind a slope, with these axes held. Raises Undecided as `estimate`."""
     if trials.empty:
         raise Undecided("there is no trial to decide by")
     if not (trials["collisions"] > 0).any():
         raise Undecided("no pair collided in any trial")
-    held = covariates(hypothesis, study)
     # Systems without a discriminator say nothing about its size.
     trials = trials[trials[PREDICTOR_COLUMNS[hypothesis.predictor]].notna()]
     stored = len(trials)
     trials = _heard(trials, held)
-    predictor = np.log(trials[PREDICTOR_COLUMNS[hypothesis.predictor]].to_numpy(np.float64, na_value=np.nan))
-    if not np.isfinite(predictor).all():
+    sizes = trials[PREDICTOR_COLUMNS[hypothesis.predictor]].to_numpy(np.float64, na_value=np.nan)
+    if not np.isfinite(sizes).all():
         raise Undecided(f"{hypothesis.predictor} is missing for some trial")
-    design = design_matrix(predictor, trials[held], hypothesis.predictor)
+    design = design_matrix(np.log(sizes), trials[held], hypothesis.predictor)
     n, p = design.shape
     if n - p < FEWEST_DF:
         raise Undecided(f"{n} trials for {p} coefficients are too few (at least {p + FEWEST_DF})")
-    counts = trials["collisions"].to_numpy(np.float64)
-    fit = fit_counts(counts, design, np.log(trials["pairs"].to_numpy(np.float64)))
+    return Regression(trials, sizes, design, stored)
+
+
+def slope_of(problem: Regression, fit: Fit, column: int) -> Slope:
+    """The slope of log N2 = -log p2 along one column of the fitted design, with its intervals."""
+    variance = variance_of(problem, fit, np.eye(problem.design.shape[1])[column])
     # The model's coefficient belongs to log p2 = -log N2.
-    value, error = -float(fit.coefficients[1]), float(np.sqrt(fit.covariance[1, 1]))
-    wide, narrow = (float(stats.t.ppf(q, fit.df)) * error for q in (0.975, 0.95))
+    value, error = -float(fit.coefficients[column]), float(np.sqrt(variance.value))
+    wide, narrow = (float(stats.t.ppf(q, variance.df)) * error for q in (0.975, 0.95))
+    seeds = int(problem.trials["seed"].nunique())
     return Slope(
         value=value,
         low=value - wide,
@@ -106,12 +178,20 @@ def estimate(hypothesis: Hypothesis, study: Study, trials: pd.DataFrame) -> Slop
         low90=value - narrow,
         high90=value + narrow,
         sigma=fit.sigma,
-        df=fit.df,
-        trials=n,
-        seeds=int(trials["seed"].nunique()),
-        censored=int((counts == 0).sum()),
-        silent=stored - n,
+        df=variance.df,
+        trials=len(problem.trials),
+        seeds=seeds,
+        censored=int((problem.trials["collisions"] == 0).sum()),
+        silent=problem.stored - len(problem.trials),
+        by_seed=seeds >= FEWEST_SEEDS,
     )
+
+
+def variance_of(problem: Regression, fit: Fit, contrast: Array) -> Variance:
+    """Of a contrast (p,) of the coefficients: by seeds where there are enough, else by trials."""
+    if problem.trials["seed"].nunique() < FEWEST_SEEDS:
+        return Variance(float(contrast @ fit.covariance @ contrast), fit.df)
+    return clustered(fit, problem.design, contrast, pd.factorize(problem.trials["seed"])[0])
 
 
 def design_matrix(predictor: Array, held: pd.DataFrame, name: str) -> Array:

@@ -23,12 +23,24 @@ def small_study() -> Study:
     return synthetic.study(vary=vary, hypotheses=[synthetic.CAPACITY])
 
 
+def seeded_study() -> Study:
+    """Enough seeds to take them as clusters: 5 sizes, 2 objectives, 5 seeds."""
+    vary = {
+        "discriminator.width": [2, 4, 8, 16, 32],
+        "objective.name": ["nonsaturating", "wgan_gp"],
+        "seed": {"count": 5},
+    }
+    return synthetic.study(vary=vary, hypotheses=[synthetic.CAPACITY])
+
+
 @dataclass(frozen=True)
 class Law:
     """log N2 = level + slope (log params - its mean) + effects + sd * normal; `samples` images a trial are
     measured.
 
     unequal: how the standard deviation grows with the predictor, exp(unequal * standardised log params).
+    seed_level, seed_slope: standard deviations of what all trials of a seed share, in log N2 and in the slope.
+    plateau: log params, from their mean, beyond which there is no growth.
     """
 
     slope: float
@@ -37,6 +49,9 @@ class Law:
     samples: int = 4000
     unequal: float = 0.0
     lost: float = 0.08
+    seed_level: float = 0.0
+    seed_slope: float = 0.0
+    plateau: float = np.inf
 
 
 def plan(study: Study) -> pd.DataFrame:
@@ -60,7 +75,11 @@ def draw(planned: pd.DataFrame, law: Law, rng: np.random.Generator) -> pd.DataFr
     x = np.log(params) - np.log(params).mean()
     critic = (planned["objective.name"] == "wgan_gp").to_numpy()
     sd = law.sd * np.exp(law.unequal * x / x.std())
-    log_support = law.level + law.slope * x + 0.5 * critic + sd * rng.standard_normal(len(planned))
+    seeds, seed = np.unique(planned["seed"], return_inverse=True)
+    own = law.seed_level * rng.standard_normal(len(seeds))[seed]
+    slope = law.slope + law.seed_slope * rng.standard_normal(len(seeds))[seed]
+    log_support = law.level + slope * np.minimum(x, law.plateau) + 0.5 * critic + own
+    log_support += sd * rng.standard_normal(len(planned))
     pairs = law.samples * (law.samples - 1) // 2
     counts = rng.poisson(np.minimum(pairs * np.exp(-log_support), pairs))
     done = rng.random(len(planned)) >= law.lost
@@ -80,13 +99,14 @@ def verdicts(study: Study, law: Law, studies: int, seed: int) -> list[Verdict]:
 
 @dataclass(frozen=True)
 class Measured:
-    """Share of 95 % intervals that hold the planted slope, of supported verdicts, of trials without a
-    collision.
+    """Share of 95 % intervals that hold the planted slope, of supported verdicts, of slopes called
+    near-linear, of trials without a collision.
     """
 
     coverage: float
     supported: float
     refuted: float
+    near_linear: float
     undecided: float
     censored: float
 
@@ -99,6 +119,7 @@ def measure(study: Study, law: Law, studies: int, seed: int = 0) -> Measured:
         coverage=float(np.mean([s.low <= law.slope <= s.high for s in slopes])),
         supported=sum(v.decision == "supported" for v in found) / studies,
         refuted=sum(v.decision == "refuted" for v in found) / studies,
+        near_linear=sum(s.near_linear for s in slopes) / studies,
         undecided=1 - len(slopes) / studies,
         censored=sum(s.censored for s in slopes) / max(1, sum(s.trials for s in slopes)),
     )

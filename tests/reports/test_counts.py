@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from scipy import integrate as quadrature
-from scipy import stats
+from scipy import optimize, stats
 
-from reports.statistics.counts import Undecided, fit_counts, integrate
+from reports.statistics.counts import Array, Undecided, fit_counts, integrate
 
 
 def design(n: int, rng: np.random.Generator) -> np.ndarray:
@@ -42,6 +42,35 @@ def test_score_and_information_are_derivatives() -> None:
     up, down = integrate(counts, means, sigma * np.exp(h)), integrate(counts, means, sigma * np.exp(-h))
     numeric = (up.log_likelihood - down.log_likelihood) / (2 * h)
     assert middle.sigma_score == pytest.approx(numeric, rel=1e-3, abs=1e-3)
+    numeric = -(up.sigma_score - down.sigma_score) / (2 * h)
+    assert middle.sigma_information == pytest.approx(numeric, rel=1e-3, abs=5e-3)
+    assert middle.cross == pytest.approx(-(up.score - down.score) / (2 * h), rel=5e-3, abs=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("n", "sigma", "level"), [(16, 1.0, 3.0), (40, 1.0, 0.0), (300, 1.5, -1.0), (60, 0.0, 2.0)]
+)
+def test_newton_finds_what_a_general_optimiser_finds(n: int, sigma: float, level: float) -> None:
+    rng = np.random.default_rng(6)
+    x, offset = design(n, rng), np.full(n, 1.0)
+    counts = rng.poisson(np.exp(level + 0.5 * x[:, 1] + sigma * rng.standard_normal(n))).astype(float)
+
+    def objective(theta: Array) -> float:
+        return -integrate(counts, x @ theta[:3] + offset, float(np.exp(theta[3]))).log_likelihood.sum()
+
+    fit = fit_counts(counts, x, offset)
+    unscaled = max(fit.sigma * np.sqrt((n - 3) / n), 1e-3)
+    start = [*np.round(fit.coefficients, 1), np.log(max(unscaled, 0.1))]
+    bounds = [(None, None)] * 3 + [(np.log(1e-3), None)]
+    options = {"ftol": 1e-15, "gtol": 1e-9}
+    found = optimize.minimize(objective, start, method="L-BFGS-B", bounds=bounds, options=options)
+    assert fit.coefficients == pytest.approx(found.x[:3], abs=2e-5)
+    assert unscaled == pytest.approx(np.exp(found.x[3]), abs=2e-3 if sigma == 0 else 2e-5)
+    best = objective(np.append(fit.coefficients, np.log(unscaled)))
+    assert best <= found.fun + 1e-9 * abs(found.fun)
+    # The score vanishes, in standard errors.
+    gradient = x.T @ integrate(counts, x @ fit.coefficients + offset, unscaled).score
+    assert gradient @ fit.bread @ gradient < 1e-10
 
 
 def test_many_collisions_give_least_squares_of_the_log_counts() -> None:

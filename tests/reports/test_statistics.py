@@ -189,7 +189,7 @@ def test_a_setting_under_which_nothing_collides_says_nothing_about_the_slope() -
 
 def test_one_objective_left_needs_no_covariate() -> None:
     study = synthetic.study(
-        vary={"discriminator.width": [2, 4, 8, 16], "seed": {"count": 4}}, hypotheses=[synthetic.CAPACITY]
+        vary={"discriminator.width": [2, 4, 8, 16], "seed": {"count": 3}}, hypotheses=[synthetic.CAPACITY]
     )
     trials = simulate.frame(study, simulate.Law(0.5, sd=0.3), np.random.default_rng(1))
     assert estimate(study.hypotheses[0], study, trials).df == len(trials) - 2

@@ -30,7 +30,7 @@ def effects(found: list[Robustness]) -> Drawing | None:
     for row, one in zip(grid, found, strict=True):
         for ax, embedding in zip(row, one.embeddings(), strict=False):
             _at_every_tau(ax, one, one.under(embedding))
-            ax.set_title(f"{one.verdict.hypothesis.name} under {embedding}")
+            ax.set_title(f"{one.verdict.hypothesis.name} under {embedding}", parse_math=False)
         if one.variations:
             _left_out(row[-1], one)
         low = min(ax.get_ylim()[0] for ax in row)
@@ -39,7 +39,7 @@ def effects(found: list[Robustness]) -> Drawing | None:
             ax.set_ylim(low, high)
         stated = effect(one.verdict, one.verdict)
         name = textwrap.fill(stated.of, 24, max_lines=3, placeholder=" …") if stated else "slope"
-        row[0].set_ylabel(f"{name}\n(95 % interval)", fontsize=8)
+        row[0].set_ylabel(f"{name}\n(95 % interval)", fontsize=8, parse_math=False)
     entries: list[Line2D] = [dot(colour, "o", name) for name, colour in DECISIONS.items()]
     beside(grid[0, -1], [*entries, dot(REAL, "o", "the study's own τ", filled=False, size=9)])
     return encode(figure)

@@ -119,10 +119,11 @@ def _ours(row: Published, own: pd.DataFrame, results: Results, verdicts: list[Ve
     axes = [key for key in results.axes if key != "seed"]
     try:
         fit = fit_levels(pd.Series("ours", index=own.index), own[axes], own)
+        variance = fit.variance(np.ones(1))
     except Undecided:
         return Ours(by_their_rule=median, trials=len(own), differs=differs)
-    value, error = float(fit.log_support[0]), float(np.sqrt(fit.covariance[0, 0]))
-    half = float(stats.t.ppf(0.975, fit.df)) * error
+    value = float(fit.log_support[0])
+    half = float(stats.t.ppf(0.975, variance.df) * np.sqrt(variance.value))
     low, high = float(np.exp(value - half)), float(np.exp(value + half))
     return Ours(float(np.exp(value)), low, high, median, len(own), "", differs)
 

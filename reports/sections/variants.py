@@ -129,21 +129,25 @@ def what_is_held(verdict: Verdict) -> str:
         )
     if levels.left_out:
         parts.append(f"Left out: {'; '.join(levels.left_out.values())}.")
-    parts.append(f"{many(levels.trials, 'trial')}, {levels.df} residual degrees of freedom.")
+    least = min(pair.df for pair in found.plain.pairs)
+    parts.append(
+        f"{many(levels.trials, 'trial')}, {many(levels.seeds, 'seed')}; every interval rests on {least:.1f} "
+        "degrees of freedom or more."
+    )
     return " ".join(parts)
 
 
 def tables(found: Across | None, verdicts: list[Verdict]) -> dict[str, pd.DataFrame]:
     """`contrasts.csv`: every pair of every hypothesis in each comparison; `improvement.csv`."""
     rows = [
-        (v.hypothesis.name, among, *pair, one.levels.trials, one.levels.df)
+        (v.hypothesis.name, among, *pair, one.levels.trials)
         for v in verdicts
         if v.comparison
         for among, one in zip(("all", "gated", "matched"), v.comparison[2:5], strict=True)
         if one
         for pair in one.pairs
     ]
-    columns = ["hypothesis", "among", *Contrast._fields, "trials", "df"]
+    columns = ["hypothesis", "among", *Contrast._fields, "trials"]
     return {
         "contrasts": pd.DataFrame(rows, columns=columns),
         "improvement": pd.DataFrame(found.pairs if found else [], columns=list(Improvement._fields)),

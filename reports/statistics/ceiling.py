@@ -53,17 +53,18 @@ def ceiling(trials: pd.DataFrame, held: list[str]) -> Ceiling:
     sizes = trials["train_samples"].astype(int)
     try:
         fit = fit_levels(sizes.astype(str), trials[held], trials)
+        variances = [fit.variance(unit) for unit in np.eye(len(fit.names))]
     except Undecided as error:
         return Ceiling([], str(error))
     # One-sided at 5 % in all: the interval of each level at 1 - 0.1 / k has that in either tail.
     k = len(fit.names)
-    inner, outer = (float(stats.t.ppf(1 - alpha / k, fit.df)) for alpha in (0.05, 0.025))
     levels = []
-    for name, value, variance in zip(fit.names, fit.log_support, np.diag(fit.covariance), strict=True):
+    for name, value, variance in zip(fit.names, fit.log_support, variances, strict=True):
         n, own = int(name), trials[sizes == int(name)]
+        inner, outer = (float(stats.t.ppf(1 - alpha / k, variance.df)) for alpha in (0.05, 0.025))
         real = own["n2_real"].astype(float).median()
         memoriser = 1 / (1 / n + (1 - 1 / n) / real) if pd.notna(real) else float(n)
-        spread = float(np.sqrt(variance))
+        spread = float(np.sqrt(variance.value))
         above, below = value - inner * spread > np.log(n), value + inner * spread < np.log(n)
         near = abs(value - np.log(memoriser)) + inner * spread < np.log(WITHIN)
         levels.append(

@@ -12,13 +12,20 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from pipeline.study import Hypothesis, Study
 from reports.statistics.counts import Undecided, fit_counts
 from reports.statistics.levels import design, factors, usable
 from reports.statistics.quality import known, quality
-from reports.statistics.slopes import FEWEST_DF, PREDICTOR_COLUMNS, Slope, covariates, estimate
+from reports.statistics.slopes import (
+    FEWEST_DF,
+    PREDICTOR_COLUMNS,
+    Regression,
+    Slope,
+    covariates,
+    estimate,
+    slope_of,
+)
 from reports.statistics.verdicts import Verdict
 
 
@@ -82,7 +89,7 @@ def _partial(
     """The slope with these measures as covariates, from the same model."""
     size = trials[PREDICTOR_COLUMNS[hypothesis.predictor]]
     trials, measures = trials[size.notna()], measures[size.notna()]
-    counts, pairs = (trials[key].to_numpy(np.float64) for key in ("collisions", "pairs"))
+    counts = trials["collisions"].to_numpy(np.float64)
     others = factors(trials[covariates(hypothesis, study)])
     kept = usable(np.zeros(len(trials), np.int64), others, counts)[0]
     try:
@@ -96,10 +103,7 @@ def _partial(
         n, p = columns.shape
         if n - p < FEWEST_DF:
             raise Undecided(f"{n} trials for {p} coefficients are too few (at least {p + FEWEST_DF})")
-        fit = fit_counts(counts[kept], columns, np.log(pairs[kept]))
+        problem = Regression(trials[kept], np.exp(x), columns, len(trials))
+        return _of_slope(how, slope_of(problem, fit_counts(*problem.counted), 1), n, "")
     except Undecided as error:
         return Matched(how, None, None, None, len(trials), str(error))
-    # The model's coefficient belongs to log p2 = -log N2.
-    value = -float(fit.coefficients[1])
-    half = float(stats.t.ppf(0.975, fit.df) * np.sqrt(fit.covariance[1, 1]))
-    return Matched(how, value, value - half, value + half, n, "")

@@ -1,14 +1,13 @@
 """All pairs of levels compared: differences of log N2, with intervals that hold together.
 
-Tukey-Kramer: every difference lies in its interval at once with at least 95 % confidence, by the studentized
-range (Kramer 1956; conservative for unequal variances of the means, Hayter 1984). For two levels this is
-Student's interval.
+Bonferroni: every difference lies in its interval at once with at least 95 % confidence, whatever the pairs
+have to do with each other. The studentized range would be shorter, but needs one variance for all pairs;
+here each has its own, with degrees of freedom of its own.
 """
 
 from __future__ import annotations
 
 import itertools
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +28,7 @@ class Contrast(NamedTuple):
     high: float
     low90: float
     high90: float
+    df: float
 
     @property
     def distance(self) -> float:
@@ -38,21 +38,16 @@ class Contrast(NamedTuple):
 
 def contrasts(levels: Levels) -> list[Contrast]:
     """Every pair of levels, in their order."""
-    wide = _tukey(len(levels.names), levels.df)
-    narrow = float(stats.t.ppf(0.95, levels.df))
+    unit = np.eye(len(levels.names))
+    pairs = list(itertools.combinations(range(len(unit)), 2))
     found = []
-    for i, j in itertools.combinations(range(len(levels.names)), 2):
+    for i, j in pairs:
         value = float(levels.log_support[i] - levels.log_support[j])
-        c = levels.covariance
-        error = float(np.sqrt(c[i, i] + c[j, j] - 2 * c[i, j]))
-        bounds = (value - wide * error, value + wide * error, value - narrow * error, value + narrow * error)
-        found.append(Contrast(levels.names[i], levels.names[j], value, *bounds))
+        variance = levels.variance(unit[i] - unit[j])
+        error = float(np.sqrt(variance.value))
+        wide, narrow = (
+            float(stats.t.ppf(1 - alpha, variance.df)) * error for alpha in (0.025 / len(pairs), 0.05)
+        )
+        bounds = (value - wide, value + wide, value - narrow, value + narrow)
+        found.append(Contrast(levels.names[i], levels.names[j], value, *bounds, variance.df))
     return found
-
-
-@lru_cache
-def _tukey(levels: int, df: int) -> float:
-    """How many standard errors of a difference its simultaneous 95 % interval reaches."""
-    if levels == 2:
-        return float(stats.t.ppf(0.975, df))
-    return float(stats.studentized_range.ppf(0.95, levels, df) / np.sqrt(2))

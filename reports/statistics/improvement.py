@@ -76,10 +76,10 @@ def profiles(scores: dict[str, Tasks], at: Array, seed: int = 0) -> list[Profile
     for k, (variant, tasks) in enumerate(scores.items()):
         rng = np.random.default_rng([seed, k])
         above = [(values[:, None] > at[None]).astype(np.float64) for values in tasks.values()]
-        share: Array = np.mean([one.mean(axis=0) for one in above], axis=0)
+        share = np.asarray(np.mean([one.mean(axis=0) for one in above], axis=0), np.float64)
         draws = np.mean([_times(rng, len(one)) @ one for one in above], axis=0)
-        low, high = np.quantile(draws, LEVELS, axis=0)
-        found.append(Profile(variant, share, low, high))
+        bounds = np.asarray(np.quantile(draws, LEVELS, axis=0), np.float64)
+        found.append(Profile(variant, share, *bounds))
     return found
 
 

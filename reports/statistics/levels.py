@@ -1,8 +1,8 @@
 """log N2 at every level of a factor, everything else held: from the collision counts, by the model of
 `counts.py`.
 
-The interval between levels is the robust one (HC3): it rests on how much trials of one level differ, that is
-on seeds, never on the number of samples.
+Intervals are those of `slopes.py`: by seeds as clusters (CR2) where there are enough, else by trials (HC3);
+never by the number of samples.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from reports.statistics.counts import Array, Undecided, fit_counts
-from reports.statistics.slopes import FEWEST_DF
+from reports.statistics.counts import Array, Fit, Undecided, fit_counts
+from reports.statistics.sandwich import Variance
+from reports.statistics.slopes import FEWEST_DF, Regression, variance_of
 
 Codes = np.ndarray[Any, np.dtype[np.int64]]
 Chosen = np.ndarray[Any, np.dtype[np.bool_]]
@@ -25,7 +26,7 @@ SMALLEST_REST = 1e-8
 
 
 class Levels(NamedTuple):
-    """log_support (k,): mean log N2 of each level at equal weight of every held value; covariance (k, k).
+    """log_support (k,): mean log N2 of each level at equal weight of every held value.
 
     left_out: levels beside the fit, with the reason. along: axes that take one value only within each level:
     they belong to it, and cannot be held.
@@ -33,12 +34,25 @@ class Levels(NamedTuple):
 
     names: list[str]
     log_support: Array
-    covariance: Array
-    df: int
-    trials: int
-    seeds: int
     left_out: dict[str, str]
     along: list[str]
+    problem: Regression
+    fit: Fit
+
+    @property
+    def trials(self) -> int:
+        """Those in the fit."""
+        return len(self.problem.trials)
+
+    @property
+    def seeds(self) -> int:
+        """Those of the trials in the fit."""
+        return int(self.problem.trials["seed"].nunique())
+
+    def variance(self, weights: Array) -> Variance:
+        """Of a weighted sum (k,) of the levels, with its degrees of freedom."""
+        padding = np.zeros(self.problem.design.shape[1] - len(weights))
+        return variance_of(self.problem, self.fit, np.concatenate([weights, padding]))
 
 
 def fit_levels(
@@ -66,17 +80,14 @@ def fit_levels(
     if n - p < FEWEST_DF:
         raise Undecided(f"{n} trials for {p} coefficients are too few (at least {p + FEWEST_DF})")
     fit = fit_counts(counts[kept], columns, np.log(pairs[kept]))
-    k = len(used)
-    # The model's coefficients belong to log p2 = -log N2.
     return Levels(
         names=[names[code] for code in used],
-        log_support=-fit.coefficients[:k],
-        covariance=fit.covariance[:k, :k],
-        df=fit.df,
-        trials=n,
-        seeds=int(trials["seed"][kept].nunique()),
+        # The model's coefficients belong to log p2 = -log N2.
+        log_support=-fit.coefficients[: len(used)],
         left_out=left_out,
         along=along,
+        problem=Regression(trials[kept], used.astype(np.float64), columns, len(trials)),
+        fit=fit,
     )
 
 

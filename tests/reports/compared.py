@@ -32,6 +32,7 @@ def draw(
     slope: float = 0.0,
     sd: float = 0.5,
     seed_sd: float = 0.0,
+    interaction: float = 0.0,
     quality: dict[Any, float] | None = None,
     quality_slope: float = 0.0,
     by_quality: float = 0.0,
@@ -39,8 +40,8 @@ def draw(
     samples: int = 4000,
     lost: float = 0.05,
 ) -> pd.DataFrame:
-    """log N2 = level + slope * x + effect + by_quality * q + the seed's own + sd * normal, x being the centred
-    log size, with q = quality + quality_slope * x + normal, precision = 0.6 + 0.05 q, log KID = -4 - 0.5 q.
+    """log N2 = level + slope * x + effect + by_quality * q + the seed's own, alone (seed_sd) and with
+    the objective (interaction), + sd * normal, x being the centred log size, with q = quality + quality_slope * x + normal, precision = 0.6 + 0.05 q, log KID = -4 - 0.5 q.
 
     effects, quality: by objective or by seed.
     """
@@ -51,7 +52,8 @@ def draw(
     q = quality_slope * x + _of(planned, quality) + rng.standard_normal(n)
     seeds = planned["seed"].map(dict(enumerate(seed_sd * rng.standard_normal(100)))).to_numpy()
     log_support = level + slope * x + _of(planned, effects) + by_quality * q + seeds
-    log_support += sd * rng.standard_normal(n)
+    pair = planned.groupby(["seed", "objective.name"]).ngroup().to_numpy()
+    log_support += interaction * rng.standard_normal(n)[pair] + sd * rng.standard_normal(n)
     pairs = samples * (samples - 1) // 2
     counts = rng.poisson(np.minimum(pairs * np.exp(-log_support), pairs))
     columns = {"collisions": counts, "pairs": pairs, "precision": 0.6 + 0.05 * q, "kid": np.exp(-4 - 0.5 * q)}

@@ -11,32 +11,44 @@ from scipy import stats
 
 from reports.statistics.contrasts import contrasts
 from reports.statistics.counts import Undecided
-from reports.statistics.levels import Levels, design, factors, fit_levels, moving_along
+from reports.statistics.levels import design, factors, fit_levels, moving_along
 from reports.statistics.variants import Decision, rule_in_words
 from reports.statistics.verdicts import Verdict, decide
 from tests.reports import compared
 from tests.reports.test_coverage import allowance
 
 
-def levels(values: list[float], variance: float, df: int) -> Levels:
-    k = len(values)
-    names = [f"v{i}" for i in range(k)]
-    return Levels(names, np.array(values), variance * np.eye(k), df, 3 * k, 3, {}, [])
-
-
-@pytest.mark.parametrize("variants", [2, 3, 5])
-def test_simultaneous_intervals_are_those_of_tukeys_test(variants: int) -> None:
+@pytest.mark.parametrize("seeds", [3, 8])
+def test_two_variants_are_compared_as_by_students_test(seeds: int) -> None:
+    """Counts this large leave least squares. Of few seeds Welch's interval is met where the variance of a
+    variant is that of its trials, HC3; of many the paired one, where it is that of the seeds' differences.
+    """
     rng = np.random.default_rng(0)
-    groups = [rng.normal(size=6) + i / 3 for i in range(variants)]
-    pooled = float(np.mean([group.var(ddof=1) for group in groups]))
-    known = levels([group.mean() for group in groups], pooled / 6, 5 * variants)
-    peers = stats.tukey_hsd(*groups).confidence_interval(0.95)
-    for pair in contrasts(known):
-        i, j = int(pair.first[1]), int(pair.second[1])
-        assert (pair.low, pair.high) == pytest.approx((peers.low[i, j], peers.high[i, j]), rel=1e-4)
-    alone = stats.ttest_ind(groups[0], groups[1]).confidence_interval(0.90)
-    if variants == 2:
-        assert contrasts(known)[0][5:7] == pytest.approx((alone.low, alone.high))
+    x, y = rng.normal(size=seeds), rng.normal(size=seeds)
+    trials = pd.DataFrame({"pairs": 1e9, "seed": [*range(seeds)] * 2})
+    trials["collisions"] = np.rint(1e9 * np.exp(-np.concatenate([x, y]) - 7))
+    (pair,) = contrasts(
+        fit_levels(pd.Series(["x"] * seeds + ["y"] * seeds), pd.DataFrame(index=trials.index), trials)
+    )
+    if seeds < 4:
+        error, df = np.sqrt((x.var(ddof=1) + y.var(ddof=1)) / (seeds - 1)), 2 * seeds - 2
+    else:
+        error, df = (x - y).std(ddof=1) / np.sqrt(seeds), seeds - 1
+    assert (pair.value, pair.df) == pytest.approx((x.mean() - y.mean(), df), abs=0.01)
+    assert pair.high - pair.value == pytest.approx(error * stats.t.ppf(0.975, df), rel=0.01)
+    assert pair.high90 - pair.value == pytest.approx(error * stats.t.ppf(0.95, df), rel=0.01)
+
+
+def test_more_pairs_have_wider_intervals() -> None:
+    """Bonferroni's are a little wider than Tukey's where one variance serves all."""
+    one = compared.study(4, 3)
+    trials = compared.draw(one, np.random.default_rng(0), lost=0.0)
+    found = contrasts(fit_levels(trials["objective.name"], trials[["discriminator.width"]], trials))
+    for pair in found:
+        alone = (pair.high90 - pair.value) / stats.t.ppf(0.95, pair.df)
+        wide = (pair.high - pair.value) / alone
+        assert 1 < wide / (stats.studentized_range.ppf(0.95, 4, pair.df) / np.sqrt(2)) < 1.1
+    assert len(found) == 6
 
 
 def test_levels_are_means_at_the_middle_of_what_is_held() -> None:
@@ -50,7 +62,7 @@ def test_levels_are_means_at_the_middle_of_what_is_held() -> None:
     x = np.column_stack([variant == "a", variant == "b", (held["size"] == 2) - 0.5]).astype(float)
     expected = np.linalg.lstsq(x, np.log(trials["pairs"] / trials["collisions"]), rcond=None)[0]
     assert found.log_support == pytest.approx(expected[:2], abs=1e-3)
-    assert (found.names, found.df, found.trials) == (["a", "b"], 7, 10)
+    assert (found.names, found.fit.df, found.trials) == (["a", "b"], 7, 10)
 
 
 def test_what_moves_with_the_variants_is_not_held() -> None:
@@ -80,6 +92,7 @@ NULLS: list[dict[str, Any]] = [
     {"level": 8.5, "samples": 200},
     {"seed_sd": 1.0},
     {"sd": 1.0},
+    {"interaction": 0.7},
     {"seeds": 3, "variants": 2},
     {"seeds": 2},
 ]
@@ -118,8 +131,8 @@ def test_planted_truths_are_found(decision: Decision, law: dict[str, Any]) -> No
 
 
 def test_a_difference_that_quality_explains_is_none() -> None:
-    one, rng = compared.study(), np.random.default_rng(1)
-    law = {"quality": {"hinge": 2.0}, "by_quality": 0.6, "sd": 0.3}
+    one, rng = compared.study(seeds=8), np.random.default_rng(1)
+    law = {"quality": {"hinge": 3.0}, "by_quality": 0.6, "sd": 0.3}
     found = [decide(one.hypotheses[0], one, compared.draw(one, rng, **law)) for _ in range(12)]
     apart = [v for v in found if v.comparison.plain.furthest.distance > 1]
     assert len(apart) >= 10
@@ -130,7 +143,7 @@ def test_a_difference_that_quality_explains_is_none() -> None:
 
 @pytest.mark.soak
 def test_a_difference_that_quality_explains_at_length() -> None:
-    assert rates(300, "supported", quality={"hinge": 2.0}, by_quality=0.6) <= allowance(0.05, 300)
+    assert rates(300, "supported", seeds=8, quality={"hinge": 3.0}, by_quality=0.6) <= allowance(0.05, 300)
 
 
 def decided(change: Any, **hypothesis: Any) -> Verdict:

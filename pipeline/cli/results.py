@@ -6,8 +6,25 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.app import app
+from pipeline.cli.app import app, show
 from pipeline.cli.options import RunPath
+
+
+@app.command()
+def compare(
+    run_paths: Annotated[
+        list[str], typer.Argument(metavar="RUN RUN ...", help="Directories or URLs of two or more runs.")
+    ],
+    out: Annotated[str, typer.Option("--out", help="Folder for the comparison.")] = "comparison",
+) -> None:
+    """Set runs side by side: what differs, verdicts and slopes, support by configuration, cost."""
+    from reports.comparison import compare as write
+
+    found = write(run_paths, out)
+    show(found.heads, found.rows)
+    if count := len(found.shared.irreproducible.rows):
+        print(f"not reproducible: {count} of {found.shared.trials} trials in two runs have different numbers")
+    print(found.page)
 
 
 @app.command()

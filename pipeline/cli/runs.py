@@ -15,6 +15,7 @@ from pipeline.cli.options import (
     Overrides,
     RunPath,
 )
+from pipeline.errors import InputError
 from pipeline.study import Study
 
 
@@ -94,11 +95,25 @@ def report(
     target: Annotated[
         str | None, typer.Option("--out", help="Folder for the report [default: RUN/report].")
     ] = None,
+    paper: Annotated[
+        str | None,
+        typer.Option(
+            "--paper",
+            metavar="DIR",
+            help="Write instead what a LaTeX paper includes: tables, figures, numbers.",
+        ),
+    ] = None,
 ) -> None:
-    """Write the report of a run from its tables alone: HTML, Markdown, figures, CSV."""
+    """Write the report of a run from its tables alone: HTML, Markdown, figures, CSV; or a paper's parts."""
     import reports
+    from reports.paper import build
 
-    print(reports.build(run_path, target) / "index.html")
+    if paper is None:
+        print(reports.build(run_path, target) / "index.html")
+    elif target is None:
+        print(build(run_path, paper) / "paper.tex")
+    else:
+        raise InputError("--paper and --out: give one of them, a paper's parts or the report")
 
 
 @app.command(name="mirror")

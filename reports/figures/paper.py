@@ -13,7 +13,7 @@ from reports.figures.style import COLOURS, SETTINGS, Medium
 
 SINGLE, DOUBLE = 3.25, 6.75
 SMALLEST, LARGEST = 8.0, 9.0
-# The hues of Okabe & Ito, so far apart in lightness (CIE L*: 21, 40, 62, 30, 75, 86) that grey tells them apart.
+# The hues of Okabe & Ito, so far apart in lightness (CIE L*) that grey tells them apart.
 PRINTED = ["#0A2F7A", "#A63C00", "#2FA87F", "#6F2A63", "#86BDEB", "#FFD24D"]
 SETTINGS_OF_PAPER: dict[str, Any] = SETTINGS | {
     "font.family": ["STIXGeneral", "DejaVu Sans"],  # as Times; what it has no letter for from the other
@@ -50,7 +50,8 @@ def _legend_below(figure: Figure) -> int:
     legend = figure.axes[0].get_legend()
     if legend is None:
         return 0
-    handles, labels = legend.legend_handles, [text.get_text() for text in legend.get_texts()]
+    handles = [handle for handle in legend.legend_handles if handle is not None]
+    labels = [text.get_text() for text in legend.get_texts()]
     legend.remove()
     columns = 2 if len(labels) > 1 and max(map(len, labels)) <= 26 else 1
     figure.legend(

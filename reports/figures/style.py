@@ -45,7 +45,7 @@ class Drawing(NamedTuple):
 
 
 class Medium(NamedTuple):
-    """What figures are drawn for. settings: matplotlib's. finish: what is changed of a figure that is done."""
+    """What figures are drawn for. settings: matplotlib's. finish: what is done to a figure in the end."""
 
     settings: dict[str, Any]
     dpi: int
@@ -64,7 +64,8 @@ def context(medium: Medium = SCREEN) -> Iterator[None]:
     try:
         with matplotlib.rc_context():
             matplotlib.rcdefaults()
-            matplotlib.rcParams.update(medium.settings)
+            settings: Any = medium.settings
+            matplotlib.rcParams.update(settings)
             yield
     finally:
         _medium.reset(before)

@@ -1,5 +1,5 @@
 """What a LaTeX paper includes: tables, figures, and every number as a macro."""
 
-from reports.paper.build import build
+from reports.paper.render import build
 
 __all__ = ["build"]

@@ -7,22 +7,24 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
-MATH = {
-    **{"τ": r"\tau", "₂": "_2", "∞": r"\infty", "·": r"\cdot", "±": r"\pm", "−": "-", "×": r"\times"},
-    **{"≤": r"\leq", "≥": r"\geq", "→": r"\to", "≈": r"\approx", "²": "^2", "α": r"\alpha", "β": r"\beta"},
-    **{"δ": r"\delta", "ε": r"\epsilon", "λ": r"\lambda", "μ": r"\mu", "σ": r"\sigma", "ρ": r"\rho"},
-}
-CHARACTERS = {
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
-    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "`": r"\textasciigrave{}"},
+MATH = (
+    {"τ": r"\tau", "₂": "_2", "∞": r"\infty", "·": r"\cdot", "±": r"\pm", "−": "-", "×": r"\times"}
+    | {"≤": r"\leq", "≥": r"\geq", "→": r"\to", "≈": r"\approx", "²": "^2", "α": r"\alpha", "β": r"\beta"}
+    | {"δ": r"\delta", "ε": r"\epsilon", "λ": r"\lambda", "μ": r"\mu", "σ": r"\sigma", "ρ": r"\rho"}
+)
+CHARACTERS = (
+    {character: f"\\{character}" for character in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "`": r"\textasciigrave{}"}
     # After a row's end these would be arguments of it.
-    **{"[": "{[}", "*": "{*}"},
-    **{"–": "--", "—": "---", "…": r"\ldots{}", "’": "'", "‘": "`", "“": "``", "”": "''"},
-    **{character: f"${command}$" for character, command in MATH.items()},
-}
+    | {"[": "{[}", "*": "{*}"}
+    | {"–": "--", "—": "---", "…": r"\ldots{}", "’": "'", "‘": "`", "“": "``", "”": "''"}
+    | {character: f"${command}$" for character, command in MATH.items()}
+)
 # What T1 fonts have beside ASCII under pdfLaTeX: Latin-1's letters, and those of Central Europe.
-LETTERS = frozenset(map(chr, range(0xC0, 0x100))) | frozenset("ĄąĆćČčĎďĘęĚěĞğĹĺŁłŃńŇňŐőŔŕŘřŚśŞşŠšŢţŤťŮůŰűŸŹźŻżŽž")
+LETTERS = frozenset(map(chr, range(0xC0, 0x100))) | frozenset(
+    "ĄąĆćČčĎďĘęĚěĞğĹĺŁłŃńŇňŐőŔŕŘřŚśŞşŠšŢţŤťŮůŰűŸŹźŻżŽž"
+)
 DIGITS = ["Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"]
 POWER = re.compile(r"·10\^(-?\d+)")
 NUMBERS = re.compile(r"[-−\d.,\[\]∞·^ ±()%]*\d[-−\d.,\[\]∞·^ ±()%]*|[–-]|")
@@ -45,9 +47,7 @@ def escape(value: Any) -> Latex:
     if is_number(text):
         text = re.sub(r"(?<![\d.])-(?=[\d∞])", "−", text)
     pieces = POWER.split(text)  # what is between powers of ten, and their exponents, in turn
-    return Latex(
-        "".join(f"$\\cdot 10^{{{p}}}$" if k % 2 else _plain(p) for k, p in enumerate(pieces))
-    )
+    return Latex("".join(f"$\\cdot 10^{{{p}}}$" if k % 2 else _plain(p) for k, p in enumerate(pieces)))
 
 
 def is_number(text: str) -> bool:
@@ -72,7 +72,7 @@ def _character(character: str) -> str:
 
 
 def name(words: Iterable[object]) -> str:
-    """Words as a macro's name without its backslash: letters only, digits spelt, `0.25` as ZeroPointTwoFive."""
+    """Words as a macro's name without its backslash: letters only, `0.25` as ZeroPointTwoFive."""
     found = []
     for word in words:
         text = unicodedata.normalize("NFKD", str(word))

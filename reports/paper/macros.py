@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -48,11 +48,11 @@ def _values(table: str, frame: pd.DataFrame) -> Iterator[tuple[list[object], Lat
             yield words, _shown(value), note
 
 
-def _shown(value: object) -> Latex:
+def _shown(value: Any) -> Latex:
     if isinstance(value, str | bool):
         return escape(value)
-    if not pd.isna(value) and float(value).is_integer() and abs(float(value)) < 1e15:  # type: ignore[arg-type]
-        text = f"{int(value):,}"  # type: ignore[call-overload]
+    if pd.notna(value) and float(value).is_integer() and abs(value) < 1e15:
+        text = f"{int(value):,}"
     else:
         text = number(value)
     # Right in text and in formulas: a comma there would be punctuation, a dollar sign the formula's end.

@@ -24,7 +24,7 @@ MOST_ROWS = 1000
 
 
 class Table(NamedTuple):
-    """name: of its files. columns: LaTeX's, of a `tabular` or, where it may be longer than a page, `longtable`."""
+    """name: of its files. columns: LaTeX's, of a `tabular`, or `longtable` if it may not fit on a page."""
 
     name: str
     caption: str
@@ -47,7 +47,11 @@ def tables(results: Results, found: list[Robustness], frames: dict[str, pd.DataF
     mean = "Mean over trials of log N₂, as N₂, with its 95 % interval."
     own = [
         Table("verdicts", "Each hypothesis, decided by the rule stated beforehand.", verdicts(found)),
-        Table("capacity", f"Support size by discriminator size, all variants together. {mean}", means(frames["capacity"])),
+        Table(
+            "capacity",
+            f"Support size by discriminator size, all variants together. {mean}",
+            means(frames["capacity"]),
+        ),
         Table("cells", f"Support size by configuration. {mean}", means(frames["cells"])),
         Table("controls", "The ruler on what is known, at every τ.", listing.controls(results)),
         Table("robustness", "Every hypothesis under every ruler.", listing.rulers(found)),
@@ -128,7 +132,10 @@ def means(frame: pd.DataFrame) -> Listing:
         for row in frame.to_dict("records")
     ]
     heads = [key.replace("_", " ") for key in keys]
-    return Listing([*heads, "trials", "without collision", "mean N₂", "95 % interval", "N₂ / real", "past the gate"], rows)
+    return Listing(
+        [*heads, "trials", "without collision", "mean N₂", "95 % interval", "N₂ / real", "past the gate"],
+        rows,
+    )
 
 
 def plain(frame: pd.DataFrame) -> Listing:
@@ -150,4 +157,4 @@ def _slope(slope: Slope | None) -> str:
 def _column(cells: list[str]) -> str:
     if all(map(is_number, cells)):
         return "r"
-    return "p{2.2in}" if max(map(len, cells), default=0) > 44 else "l"
+    return r">{\raggedright\arraybackslash}p{2.2in}" if max(map(len, cells), default=0) > 44 else "l"

@@ -29,8 +29,8 @@ class Mean(NamedTuple):
 
 
 def mean(trials: pd.DataFrame) -> Mean:
-    """Of trials with columns `collisions` and `pairs`, under the model of `counts.py` without a predictor: one
-    without a collision counts as what it is.
+    """Of trials with columns `collisions` and `pairs`, under the model of `counts.py` without a predictor:
+    one without a collision counts as what it is.
 
     The variance is HC3's times (n - 1) / n: of equally informative trials the usual s^2 / n. Raises Undecided
     where no pair collided, or too few did.

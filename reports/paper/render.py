@@ -15,7 +15,7 @@ from reports.figures.drawings import draw
 from reports.figures.paper import PAPER
 from reports.paper.latex import Latex, escape
 from reports.paper.macros import macros
-from reports.paper.tables import MOST_ROWS, Table, derived, tables
+from reports.paper.tables import MOST_ROWS, derived, tables
 from reports.sections import judged, pictures
 from reports.statistics.robustness import robustness
 from reports.statistics.verdicts import decide
@@ -25,8 +25,8 @@ MARK = "% Written by `birthday report --paper`"
 
 
 def build(run_path: str, out: str) -> Path:
-    """Write `numbers.tex`, `tables/`, `figures/` and the example `paper.tex` of a run into a folder and return
-    the folder.
+    """Write `numbers.tex`, `tables/`, `figures/` and the example `paper.tex` of a run into a folder and
+    return the folder.
 
     What was written there before is replaced in one step, and what LaTeX made of `paper.tex` goes with it;
     anything else is left alone. The same tables give the same bytes. Raises InputError for what is not a run,
@@ -53,8 +53,9 @@ def render(results: Results) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     with style.context(PAPER):
         shown = draw(results, found, judged.judged(results), files)
-    images = [*pictures.grids(results), *(pair for one in pictures.galleries(results) for pair in one.pairs)]
-    files |= {f"figures/{image.name}.png": image.png for image in images}
+    files |= {f"figures/{grid.name}.png": grid.png for grid in pictures.grids(results)}
+    pairs = [pair for gallery in pictures.galleries(results) for pair in gallery.pairs]
+    files |= {f"figures/{pair.name}.png": pair.png for pair in pairs}
     latex, markdown = _environments()
     for table in listed:
         context: dict[str, Any] = {"table": table, "mark": Latex(MARK), "study": study.study}

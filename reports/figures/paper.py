@@ -14,7 +14,7 @@ from reports.figures.style import COLOURS, SETTINGS, Medium
 SINGLE, DOUBLE = 3.25, 6.75
 SMALLEST, LARGEST = 8.0, 9.0
 # The hues of Okabe & Ito, so far apart in lightness (CIE L*) that grey tells them apart.
-PRINTED = ["#0A2F7A", "#A63C00", "#2FA87F", "#6F2A63", "#86BDEB", "#FFD24D"]
+PRINTED = ["#0A2F7A", "#AC4000", "#2FA87F", "#732A67", "#86BDEB", "#FFD24D"]
 SETTINGS_OF_PAPER: dict[str, Any] = SETTINGS | {
     "font.family": ["STIXGeneral", "DejaVu Sans"],  # as Times; what it has no letter for from the other
     "mathtext.fontset": "stix",

@@ -45,7 +45,7 @@ def escape(value: Any) -> Latex:
         return value
     text = unicodedata.normalize("NFC", str(value))
     if is_number(text):
-        text = re.sub(r"(?<![\d.])-(?=[\d∞])", "−", text)
+        text = re.sub(r"(?<![\d.^])-(?=[\d∞])", "−", text)
     pieces = POWER.split(text)  # what is between powers of ten, and their exponents, in turn
     return Latex("".join(f"$\\cdot 10^{{{p}}}$" if k % 2 else _plain(p) for k, p in enumerate(pieces)))
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
-from statsmodels.stats.meta_analysis import combine_effects
+from statsmodels.stats.meta_analysis import CombineResults, combine_effects
 
 from reports.statistics.slopes import Slope
 
@@ -62,7 +62,7 @@ def heterogeneity(slopes: Sequence[Slope]) -> Heterogeneity:
     """Of two or more slopes of independent trials (Cochran 1954; Higgins & Thompson 2002). Errors count as
     known: with few trials a study p is somewhat too small.
     """
-    found = combine_effects(*_effects(slopes), method_re="pm")
+    found = _combined(slopes)
     test = found.test_homogeneity()
     i2 = max(0.0, 1 - test.df / test.statistic) if test.statistic > 0 else 0.0
     return Heterogeneity(float(test.statistic), int(test.df), float(test.pvalue), i2)
@@ -75,7 +75,7 @@ def pooled(slopes: Sequence[Slope]) -> Pooled:
     one degree of freedom fewer than studies. Of two studies that is no interval to speak of: theirs is the
     normal one, which holds less than it says if they differ by more than chance.
     """
-    found = combine_effects(*_effects(slopes), method_re="pm")
+    found = _combined(slopes)
     k = len(slopes)
     spread = (
         max(float(found.sd_eff_w_re), float(found.sd_eff_w_re_hksj)) if k > 2 else float(found.sd_eff_w_re)
@@ -85,5 +85,7 @@ def pooled(slopes: Sequence[Slope]) -> Pooled:
     return Pooled(value, value - half, value + half, math.sqrt(max(float(found.tau2), 0.0)), k)
 
 
-def _effects(slopes: Sequence[Slope]) -> tuple[np.ndarray, np.ndarray]:
-    return np.array([slope.value for slope in slopes]), np.array([error(slope) ** 2 for slope in slopes])
+def _combined(slopes: Sequence[Slope]) -> CombineResults:
+    values, errors = (np.array(one) for one in zip(*((s.value, error(s)) for s in slopes), strict=True))
+    with np.errstate(divide="ignore"):  # of equal slopes, whose Q is 0
+        return combine_effects(values, errors**2, method_re="pm")

@@ -34,7 +34,7 @@ def cells(sides: Sequence[Side]) -> tuple[Listing, list[str]]:
         for cell in common:
             label = _label(sides, mine[cell].iloc[0]["config"])
             rows.append([one.label, other.label, label, *_ratio(mine[cell], theirs[cell])])
-    heads = ["from", "to", "configuration", "trials", "mean N₂", "mean N₂", "ratio", "95 % interval"]
+    heads = ["from", "to", "configuration", "trials", "mean N₂, from", "mean N₂, to", "ratio", "95 % interval"]
     return Listing(heads, rows), notes
 
 

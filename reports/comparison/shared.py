@@ -20,6 +20,8 @@ NUMBERS = {
     "collisions": ["tau", "pairs", "collisions", "n2", "clusters", "largest_cluster_mass"],
     "quality": ["precision", "recall", "density", "coverage", "kid", "fid", "vendi"],
 }
+# What becomes of a trial by its own numbers. Memory and workers are its circumstances.
+OWN_DOING = ["completed", "diverged"]
 
 
 class Shared(NamedTuple):
@@ -54,6 +56,8 @@ def _different(table: str, one: Side, other: Side, trials: pd.Series[str]) -> li
     frames = []
     for side in (one, other):
         rows = side.results.run.table(table, [*keys, *columns], {"trial_id": list(trials)})
+        if table == "trials":
+            rows = rows[rows["status"].isin(OWN_DOING)]
         if "source" in rows:
             rows = rows[rows["source"] == "generated"]
         frames.append(rows.drop_duplicates(keys))

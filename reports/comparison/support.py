@@ -25,17 +25,25 @@ def cells(sides: Sequence[Side]) -> tuple[Listing, list[str]]:
     """
     rows, notes = [], []
     for one, other in combinations(sides, 2):
-        why_not = why_not_alike([one, other])
         mine, theirs = _cells(one), _cells(other)
         common = [cell for cell in mine if cell in theirs]
-        if why_not or not common:
-            why = why_not or "they have no configuration in common"
-            notes.append(f"{one.label} and {other.label}: {why}.")
+        none = None if common else "no configuration was measured in both"
+        if why_not := none or why_not_alike([one, other]):
+            notes.append(f"{one.label} and {other.label}: {why_not}.")
             continue
         for cell in common:
             label = _label(sides, mine[cell].iloc[0]["config"])
             rows.append([one.label, other.label, label, *_ratio(mine[cell], theirs[cell])])
-    heads = ["from", "to", "configuration", "trials", "mean N₂", "mean N₂", "ratio", "95 % interval"]
+    heads = [
+        "from",
+        "to",
+        "configuration",
+        "trials",
+        "mean N₂, from",
+        "mean N₂, to",
+        "ratio",
+        "95 % interval",
+    ]
     return Listing(heads, rows), notes
 
 

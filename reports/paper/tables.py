@@ -81,7 +81,8 @@ def derived(results: Results, csv: dict[str, bytes]) -> dict[str, pd.DataFrame]:
     sizes = done[done["discriminator_params"].notna()].sort_values("discriminator_params", kind="stable")
     frames["counts"] = counts(results)
     frames["capacity"] = cells.by(sizes, ["discriminator_params"])
-    frames["cells"] = cells.by(done, axes)
+    distinct = done[axes].map(repr).drop_duplicates()
+    frames["cells"] = cells.by(done, axes) if len(distinct) <= MOST_ROWS else distinct  # never printed
     return frames
 
 

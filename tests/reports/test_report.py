@@ -23,6 +23,7 @@ SECTIONS = [
     "robustness",
     "measure",
     "support",
+    "capacity",
     "tau",
     "quality",
     "protocol",

@@ -49,7 +49,8 @@ def test_what_is_written(page: Path) -> None:
         "report.md",
     } <= set(files)
     tables = [name for name in files if name.startswith("tables/")]
-    assert tables == ["tables/hypotheses.csv", "tables/results.csv", "tables/robustness.csv"]
+    names = ["capacity", "ceiling", "confound", "contrasts", "hypotheses", "improvement", "papers"]
+    assert tables == [f"tables/{name}.csv" for name in [*names, "results", "robustness"]]
     for name in (
         "controls",
         "robustness",

@@ -8,6 +8,7 @@ merge shards meanwhile: whoever misses a file looks again.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
@@ -46,6 +47,7 @@ class Shards:
         self._known: dict[str, tuple[Entry, Manifest]] = {}
         self._parts: dict[str, weights.Part] = {}
         self._places: dict[str, Manifest] = {}
+        self._decoding = threading.Lock()
 
     def committed(self) -> dict[str, Manifest]:
         """The shards that count now, by name. Raises InputError for a damaged manifest."""
@@ -131,7 +133,9 @@ class Shards:
         name = file_name(table, manifest.shard)
         content = self.whole(name, manifest.files[table])
         try:
-            return decode(table, content, columns, where)
+            # Of what is filtered little stays: sixteen files decoded at once would be most of the memory.
+            with self._decoding if where else contextlib.nullcontext():
+                return decode(table, content, columns, where)
         except (pa.ArrowException, OSError) as error:
             raise self._damaged(name, " ".join(str(error).split())[:200]) from None
 

@@ -112,14 +112,15 @@ def _axes(results: Results) -> list[str]:
 
 
 def _axis(key: str, values: pd.Series[Any]) -> dict[str, Any]:
-    """A varied axis as codes of its values in ascending order."""
-    levels = sorted(set(values), key=lambda v: (0, v, "") if isinstance(v, int | float) else (1, 0, str(v)))
-    code = {value: k for k, value in enumerate(levels)}
-    return {
-        "key": key,
-        "values": [str(value) for value in levels],
-        "codes": [code[value] for value in values],
-    }
+    """A varied axis as codes of its values: numbers ascending, then all else by its text."""
+
+    def place(text: str) -> tuple[bool, float, str]:
+        number = isinstance(value[text], int | float)
+        return not number, value[text] if number else 0.0, text
+
+    value = {str(one): one for one in values}  # a value may be a list
+    code = {text: k for k, text in enumerate(sorted(value, key=place))}
+    return {"key": key, "values": list(code), "codes": [code[str(one)] for one in values]}
 
 
 def _embedding(

@@ -80,6 +80,11 @@ def test_of_too_many_trials_a_random_sample_is_shown_and_named(
     assert "A random 5 of 12 measured trials are drawn" in found["note"]
 
 
+def test_an_axis_is_in_the_order_of_its_numbers_and_takes_lists() -> None:
+    found = payload._axis("k", pd.Series([10, 9.5, [2, 1], "a", 9.5], dtype=object))
+    assert (found["values"], found["codes"]) == (["9.5", "10", "[2, 1]", "a"], [1, 0, 2, 3, 0])
+
+
 @pytest.mark.parametrize(("channels", "side", "shown_side"), [(1, 8, 8), (3, 32, 32), (3, 128, 64)])
 def test_a_sprite_holds_every_image_in_its_place(channels: int, side: int, shown_side: int) -> None:
     rng = np.random.default_rng(0)

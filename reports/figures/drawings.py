@@ -13,14 +13,14 @@ from reports.figures import searches as search_figures
 from reports.figures import support as figures
 from reports.figures import tau as tau_figure
 from reports.figures.style import Drawing
-from reports.sections import batches, capacity, modes, searches, tuning
+from reports.sections import batches, modes, searches, tuning
 from reports.sections.comparisons import Comparisons
 from reports.sections.judged import Judged
 from reports.sections.searches import Searched
 from reports.statistics.growth import Growth
 from reports.statistics.robustness import Robustness
 from reports.tables.results import Results
-from reports.words import many, number
+from reports.words import PREDICTORS, many, number
 
 
 class Shown(NamedTuple):
@@ -124,8 +124,8 @@ def _capacity(growths: list[Growth]) -> dict[str, Captioned]:
     return {
         f"capacity-{k}": (
             capacity_figure.shape(one),
-            f"Shape of the growth: {capacity.title(one)}. The effects of the other varied axes are taken "
-            "out of every point. Shaded: the line's pointwise 95 % interval. Dashed: the best curve that "
+            f"N₂ against {PREDICTORS[one.hypothesis.predictor]}, the effects of the other varied axes taken "
+            "out. Shaded: the line's pointwise 95 % interval. Dashed: the best curve that "
             "never turns. Dash-dotted, where a straight line is rejected: the broken stick.",
         )
         for k, one in enumerate(growths)

@@ -22,5 +22,5 @@ def profiles(found: Across | None) -> Drawing | None:
     ax.set(xscale="log", xlabel=r"ratio $r$ to the support size of held-out real images", ylim=(-0.02, 1.02))
     ax.set_ylabel(r"share of trials with $N_2$ above $r$ times it")
     plain(ax.xaxis)
-    beside(ax, ax.get_legend_handles_labels()[0])  # type: ignore[arg-type]
+    beside(ax, ax.get_legend_handles_labels()[0])
     return encode(figure)

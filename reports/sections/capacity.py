@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from reports.sections.listing import Listing
-from reports.statistics.bends import Bend
+from reports.statistics.bends import LEVEL, Bend
 from reports.statistics.counts import Undecided
 from reports.statistics.growth import Growth, growth
 from reports.statistics.slopes import Slope
@@ -114,8 +114,10 @@ def _slope(test: str, slope: Slope, says: str) -> Line:
 def _trend(test: str, statistic: str, trend: Trend) -> Line:
     if np.isnan(trend.p):
         return Line(test, statistic, None, None, None, None, "no seed has two sizes under one setting")
-    how = "" if trend.exact else ", by random arrangements" if statistic == "slope" else ", by a normal law"
-    says = ("size matters" if trend.p < 0.05 else "no effect of size is shown") + how
+    says = "no effect is shown" if trend.p >= LEVEL else "N₂ grows" if trend.grows else "N₂ falls"
+    if trend.arrangements is not None:
+        drawn = f"{trend.arrangements:,} random arrangements" if trend.arrangements else "the normal law"
+        says += f" (p from {drawn})"
     return Line(test, statistic, trend.statistic, trend.p, None, None, says)
 
 

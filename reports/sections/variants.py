@@ -13,6 +13,7 @@ from reports.sections.listing import Listing
 from reports.statistics.contrasts import Contrast
 from reports.statistics.improvement import Improvement, Profile, by_task, improvements, profiles
 from reports.statistics.levels import factors, moving_along
+from reports.statistics.slopes import FEWEST_SEEDS
 from reports.statistics.variants import Compared
 from reports.statistics.verdicts import Verdict
 from reports.tables.results import Results
@@ -130,6 +131,8 @@ def what_is_held(verdict: Verdict) -> str:
     if levels.left_out:
         parts.append(f"Left out: {'; '.join(levels.left_out.values())}.")
     least = min(pair.df for pair in found.plain.pairs)
+    if levels.seeds < FEWEST_SEEDS:
+        parts.append(f"With fewer than {FEWEST_SEEDS} seeds trials are taken as independent.")
     parts.append(
         f"{many(levels.trials, 'trial')}, {many(levels.seeds, 'seed')}; every interval rests on {least:.1f} "
         "degrees of freedom or more."

@@ -101,7 +101,7 @@ def growth(hypothesis: Hypothesis, study: Study, trials: pd.DataFrame) -> Growth
 
 
 def _line(problem: Regression, fit: Fit, size: Array) -> Line:
-    at = np.linspace(size.min(), size.max(), 25)
+    at = np.linspace(size.min(), size.max(), 13)
     middle = problem.design.mean(axis=0)
     value, half = np.zeros(len(at)), np.zeros(len(at))
     for k, x in enumerate(at):

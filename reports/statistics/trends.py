@@ -19,6 +19,7 @@ from reports.statistics.counts import Array
 
 # Up to here every arrangement is looked at; beyond, so many are drawn, of so many numbers at most.
 MOST_ARRANGEMENTS, DRAWS, MOST_NUMBERS = 20_000, 9_999, 20_000_000
+FEWEST_DRAWS, AT_A_TIME = 199, 1_000_000
 # Strata of at most this many trials, and at most so many: the law of their concordance is known exactly.
 LARGEST_STRATUM, MOST_STRATA = 7, 200
 
@@ -26,11 +27,17 @@ Codes = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Trend(NamedTuple):
-    """statistic, p: two-sided. exact: by every arrangement, and not by random ones or a normal law."""
+    """statistic; p: two-sided; grows: whether y is larger where x is. arrangements: how many p was counted
+    over if not over all of them; 0: it is that of the normal law.
+    """
 
     statistic: float
     p: float
-    exact: bool
+    grows: bool
+    arrangements: int | None = None
+
+
+UNKNOWN = Trend(math.nan, math.nan, False)
 
 
 def jonckheere(x: Array, y: Array, strata: Codes) -> Trend:
@@ -42,23 +49,24 @@ def jonckheere(x: Array, y: Array, strata: Codes) -> Trend:
     law with Kendall's variance, corrected for ties. NaN where no stratum has two sizes.
     """
     net, pairs, variance = 0.0, 0.0, 0.0
-    patterns = []
-    for a, b in _by_size(x, y, strata):
+    groups = list(_by_size(x, y, strata))
+    for a, b in groups:
         for lag in range(1, a.shape[1]):
             order = np.sign(a[:, lag:] - a[:, :-lag])
             net += float((order * np.sign(b[:, lag:] - b[:, :-lag])).sum())
             pairs += float(np.abs(order).sum())
-        variance += sum(_variance(one, two) for one, two in zip(a, b, strict=True))
-        patterns += [(_ranks(one), _ranks(two)) for one, two in zip(a, b, strict=True)]
+        variance += _variances(a, b)
     if variance == 0:
-        return Trend(math.nan, math.nan, True)
-    if len(patterns) <= MOST_STRATA and max(len(one) for one, _ in patterns) <= LARGEST_STRATUM:
+        return UNKNOWN
+    statistic, grows = (net + pairs) / 2, net > 0
+    if sum(len(a) for a, _ in groups) <= MOST_STRATA and groups[-1][0].shape[1] <= LARGEST_STRATUM:
         law = np.ones(1)
-        for one, two in patterns:
-            law = np.convolve(law, _law(one, two))
+        for a, b in groups:
+            for one, two in zip(a, b, strict=True):
+                law = np.convolve(law, _law(_ranks(one), _ranks(two)))
         values = np.arange(len(law)) - len(law) // 2
-        return Trend((net + pairs) / 2, float(law[np.abs(values) >= abs(net)].sum()), True)
-    return Trend((net + pairs) / 2, float(2 * stats.norm.sf(abs(net) / math.sqrt(variance))), False)
+        return Trend(statistic, float(law[np.abs(values) >= abs(net)].sum()), grows)
+    return Trend(statistic, float(2 * stats.norm.sf(abs(net) / math.sqrt(variance))), grows, 0)
 
 
 def permutation(x: Array, y: Array, strata: Codes) -> Trend:
@@ -70,7 +78,7 @@ def permutation(x: Array, y: Array, strata: Codes) -> Trend:
     groups = [(a - a.mean(axis=1, keepdims=True), b) for a, b in _by_size(x, y, strata)]
     spread = sum(float(np.square(a).sum()) for a, _ in groups)
     if spread == 0:
-        return Trend(math.nan, math.nan, True)
+        return UNKNOWN
     found = sum(float((a * b).sum()) for a, b in groups)
     least = abs(found) - 1e-9 * math.sqrt(spread * sum(float(np.square(b).sum()) for _, b in groups))
     arrangements = math.prod(math.factorial(a.shape[1]) ** len(a) for a, _ in groups)
@@ -80,16 +88,16 @@ def permutation(x: Array, y: Array, strata: Codes) -> Trend:
             every = np.array(list(itertools.permutations(range(a.shape[1]))))
             for one, two in zip(a, b, strict=True):
                 sums = np.add.outer(sums, one[every] @ two).ravel()
-        return Trend(found / spread, float((np.abs(sums) >= least).mean()), True)
-    rng, draws = np.random.default_rng(0), int(np.clip(MOST_NUMBERS // len(x), 199, DRAWS))
-    beyond = 0
-    for start in range(0, draws, 100):
-        size = min(100, draws - start)
+        return Trend(found / spread, float((np.abs(sums) >= least).mean()), found > 0)
+    rng, draws = np.random.default_rng(0), int(np.clip(MOST_NUMBERS // len(x), FEWEST_DRAWS, DRAWS))
+    beyond, step = 0, max(1, AT_A_TIME // len(x))
+    for start in range(0, draws, step):
+        size = min(step, draws - start)
         sums = np.zeros(size)
         for a, b in groups:
             sums += np.einsum("kij,ij->k", rng.permuted(np.broadcast_to(a, (size, *a.shape)), axis=2), b)
         beyond += int((np.abs(sums) >= least).sum())
-    return Trend(found / spread, (beyond + 1) / (draws + 1), False)
+    return Trend(found / spread, (beyond + 1) / (draws + 1), found > 0, draws)
 
 
 def _by_size(x: Array, y: Array, strata: Codes) -> Iterator[tuple[Array, Array]]:
@@ -100,6 +108,16 @@ def _by_size(x: Array, y: Array, strata: Codes) -> Iterator[tuple[Array, Array]]
     for size in np.unique(sizes[sizes > 1]):
         rows = first[sizes == size][:, None] + np.arange(size)
         yield x[rows], y[rows]
+
+
+def _variances(x: Array, y: Array) -> float:
+    """The sum of `_variance` over strata (strata, trials), most of them without ties."""
+    n = x.shape[1]
+    tied = np.zeros(len(x), dtype=bool)
+    for values in (x, y):
+        tied |= (np.diff(np.sort(values, axis=1), axis=1) == 0).any(axis=1)
+    plain = float((~tied).sum()) * n * (n - 1) * (2 * n + 5) / 18
+    return plain + sum(_variance(one, two) for one, two in zip(x[tied], y[tied], strict=True))
 
 
 def _variance(x: Array, y: Array) -> float:

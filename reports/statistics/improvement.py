@@ -87,7 +87,7 @@ def by_task(variants: pd.Series[str], tasks: pd.Series[str], values: pd.Series[f
     """Variant -> task -> its trials' scores, in the order of the rows."""
     scores: dict[str, Tasks] = {}
     for (variant, task), own in values.groupby([variants, tasks], sort=False):
-        scores.setdefault(str(variant), {})[str(task)] = own.to_numpy(np.float64)
+        scores.setdefault(str(variant), {})[str(task)] = np.asarray(own, np.float64)
     return scores
 
 

@@ -12,7 +12,8 @@ from pipeline.study import PREDICTOR_AXES
 from reports.sections.listing import Listing
 from reports.statistics.contrasts import Contrast
 from reports.statistics.improvement import Improvement, Profile, by_task, improvements, profiles
-from reports.statistics.levels import factors, moving_along
+from reports.statistics.levels import factors, joined, moving_along
+from reports.statistics.slopes import FEWEST_SEEDS
 from reports.statistics.variants import Compared
 from reports.statistics.verdicts import Verdict
 from reports.tables.results import Results
@@ -45,7 +46,7 @@ def across(results: Results) -> Across | None:
     others = [k for k in results.axes if k != "seed" and not k.startswith(PREDICTOR_AXES["variant"])]
     along = moving_along(pd.factorize(trials["variant"])[0], factors(trials[others]))
     tasks = [key for key in others if key not in along]
-    named = trials[tasks].astype(str).agg(", ".join, axis=1) if tasks else trials["variant"].map(lambda _: "")
+    named = joined(trials[tasks])
     # Ordered as N2 is, and known where no pair collided.
     rarity = -trials["collisions"].astype(float) / trials["pairs"].astype(float)
     ratio = trials["ratio_to_real"].astype(float).where(trials["n2"].notna(), np.inf)
@@ -130,6 +131,8 @@ def what_is_held(verdict: Verdict) -> str:
     if levels.left_out:
         parts.append(f"Left out: {'; '.join(levels.left_out.values())}.")
     least = min(pair.df for pair in found.plain.pairs)
+    if levels.seeds < FEWEST_SEEDS:
+        parts.append(f"With fewer than {FEWEST_SEEDS} seeds trials are taken as independent.")
     parts.append(
         f"{many(levels.trials, 'trial')}, {many(levels.seeds, 'seed')}; every interval rests on {least:.1f} "
         "degrees of freedom or more."

@@ -96,6 +96,12 @@ def factors(held: pd.DataFrame) -> Factors:
     return {str(key): pd.factorize(held[key].map(repr), sort=True)[0] for key in held}
 
 
+def joined(held: pd.DataFrame) -> pd.Series[str]:
+    """Every row's values in one text."""
+    texts = [", ".join(map(str, row)) for row in held.to_numpy(object)]
+    return pd.Series(texts, index=held.index, dtype=object)
+
+
 def moving_along(levels: Codes, others: Factors) -> list[str]:
     """The axes that vary, but take one value only within each level."""
     found = []

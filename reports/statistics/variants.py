@@ -17,7 +17,7 @@ import pandas as pd
 from pipeline.study import PREDICTOR_AXES, Hypothesis, Study
 from reports.statistics.contrasts import Contrast, contrasts
 from reports.statistics.counts import Undecided
-from reports.statistics.levels import Levels, fit_levels
+from reports.statistics.levels import Levels, fit_levels, joined
 from reports.statistics.quality import known, quality
 from reports.statistics.slopes import covariates
 
@@ -95,7 +95,7 @@ def level_of(hypothesis: Hypothesis, study: Study, trials: pd.DataFrame) -> pd.S
     if hypothesis.predictor == "variant":
         return trials["variant"].astype(str)
     axes = [key for key in study.axes() if key.startswith(PREDICTOR_AXES[hypothesis.predictor])]
-    return trials[axes].astype(str).agg(", ".join, axis=1) if len(trials) else pd.Series([], dtype=str)
+    return joined(trials[axes])
 
 
 def _compared(

@@ -15,7 +15,6 @@ from reports.sections.listing import Listing
 from reports.sections.sources import name
 from reports.statistics.cells import difference, mean
 from reports.statistics.counts import Undecided
-from reports.tables.protocols import TRIALS, primary, under
 from reports.words import interval, number
 
 
@@ -34,7 +33,16 @@ def cells(sides: Sequence[Side]) -> tuple[Listing, list[str]]:
         for cell in common:
             label = _label(sides, mine[cell].iloc[0]["config"])
             rows.append([one.label, other.label, label, *_ratio(mine[cell], theirs[cell])])
-    heads = ["from", "to", "configuration", "trials", "mean N₂, from", "mean N₂, to", "ratio", "95 % interval"]
+    heads = [
+        "from",
+        "to",
+        "configuration",
+        "trials",
+        "mean N₂, from",
+        "mean N₂, to",
+        "ratio",
+        "95 % interval",
+    ]
     return Listing(heads, rows), notes
 
 
@@ -42,8 +50,7 @@ def known(sides: Sequence[Side]) -> Listing:
     """Real images and controls under each run's own primary ruler: measured N2, and true N2 where known."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     for side in sides:
-        rows = under(side.results.measured["collisions"], primary(side.results.study))
-        for _, row in rows[~rows["source"].isin(TRIALS)].iterrows():
+        for _, row in pd.concat([side.results.real, side.results.controls]).iterrows():
             true = f" (true {number(row['n2_true'])})" if pd.notna(row["n2_true"]) else ""
             cell = f"{number(row['n2'])} {interval(row['n2_low'], row['n2_high'])}{true}"
             found.setdefault((name(row), str(row["data_fingerprint"])), {})[side.label] = cell
@@ -57,7 +64,7 @@ def known(sides: Sequence[Side]) -> Listing:
 
 def _cells(side: Side) -> dict[str, pd.DataFrame]:
     """Measured trials by the id that their configuration would have with seed 0."""
-    stored = side.results.of_trials("trials").drop_duplicates("trial_id").set_index("trial_id")["config"]
+    stored = side.rows("trials", ["config"]).drop_duplicates("trial_id").set_index("trial_id")["config"]
     done = side.results.completed
     done = done.assign(config=[stored[trial] for trial in done["trial_id"]])
     cell = [next(iter(TrialConfig.model_validate_json(text).with_seeds([0]))) for text in done["config"]]

@@ -82,6 +82,9 @@ def encode(figure: Figure) -> Drawing:
     """The figure as the medium wants it, without dates or version strings."""
     medium = _medium.get()
     medium.finish(figure)
+    # Laid out once: doing so for each format takes as long as drawing it.
+    figure.draw_without_rendering()
+    figure.set_layout_engine(None)
     png, svg, pdf = io.BytesIO(), io.BytesIO(), io.BytesIO()
     figure.savefig(png, format="png", dpi=medium.dpi, metadata={"Software": None})
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})

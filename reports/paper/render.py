@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from pipeline.errors import InputError
-from pipeline.store.run import load_run
+from pipeline.store.run import Run, load_run
 from reports import csv_tables, folders, words
 from reports.figures import style
 from reports.figures.drawings import draw
@@ -19,7 +19,7 @@ from reports.paper.tables import MOST_ROWS, derived, tables
 from reports.sections import judged, pictures
 from reports.statistics.robustness import robustness
 from reports.statistics.verdicts import decide
-from reports.tables.results import Results, read
+from reports.tables.results import read
 
 MARK = "% Written by `birthday report --paper`"
 
@@ -39,16 +39,17 @@ def build(run_path: str, out: str) -> Path:
         raise InputError(
             f"--paper {target}: holds something else: name a folder of its own, and keep the paper beside it"
         )
-    folders.write(target, render(read(run)))
+    folders.write(target, render(run))
     return target
 
 
-def render(results: Results) -> dict[str, bytes]:
+def render(run: Run) -> dict[str, bytes]:
     """Every file by its path inside the folder."""
+    results = read(run)
     study = results.study
     hypotheses = [] if study.searches else study.hypotheses
     found = [robustness(decide(one, study, results.completed), results) for one in hypotheses]
-    frames = derived(results, csv_tables.csv_files(results, found))
+    frames = derived(run, results, csv_tables.csv_files(results, found))
     listed = tables(results, found, frames)
     files: dict[str, bytes] = {}
     with style.context(PAPER):

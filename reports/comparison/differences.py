@@ -30,7 +30,7 @@ def cost(sides: Sequence[Side]) -> Listing:
     """What the stored trials took."""
     rows = []
     for side in sides:
-        stored = side.results.stored
+        stored = side.rows("trials", ["device_seconds", "wall_seconds"])
         total = [stored[name].sum() for name in ("device_seconds", "wall_seconds")]
         row = [side.label, f"{len(stored):,}", f"{len(side.results.completed):,}"]
         row += [f"{len(side.results.failed):,}", f"{len(side.results.missing):,}"]
@@ -66,11 +66,9 @@ def _text(value: Any) -> str:
 
 
 def _circumstances(side: Side) -> dict[str, str]:
-    stored = side.results.stored
-    found = {
-        name.replace("_", " "): _distinct(stored[name])
-        for name in ("data_fingerprint", "commit", "device", "back_end")
-    }
+    names = ["data_fingerprint", "commit", "device", "back_end"]
+    stored = side.rows("trials", [*names, "versions"])
+    found = {name.replace("_", " "): _distinct(stored[name]) for name in names}
     found["embedding ids"] = ", ".join(sorted(side.ruler.embedding_ids)) or ABSENT
     versions: dict[str, set[str]] = {}
     for text in sorted(set(stored["versions"].dropna())):

@@ -34,6 +34,8 @@ class Shared(NamedTuple):
 def shared(sides: Sequence[Side]) -> Shared:
     """Compare every trial that two runs have, exactly, wherever both measured it with the same ruler."""
     rows, count = [], 0
+    how = ["back_end", "cohort_size", "device"]
+    made = {side.label: side.rows("trials", how).set_index("trial_id") for side in sides}
     for one, other in combinations(sides, 2):
         both = one.results.facts["trial_id"]
         both = both[both.isin(other.results.facts["trial_id"])]
@@ -43,7 +45,7 @@ def shared(sides: Sequence[Side]) -> Shared:
             for trial, text in _different(table, one, other, both):
                 found.setdefault(trial, []).append(text)
         for trial in (trial for trial in both if trial in found):
-            where = [_where(side, trial) for side in (one, other)]
+            where = [_where(made[side.label], trial) for side in (one, other)]
             first, *rest = found[trial]
             more = f" (and {len(rest)} more)" if rest else ""
             rows.append([trial, one.label, other.label, first + more, *where])
@@ -55,12 +57,13 @@ def _different(table: str, one: Side, other: Side, trials: pd.Series[str]) -> li
     keys, columns = KEYS[table], NUMBERS[table]
     frames = []
     for side in (one, other):
-        rows = side.results.run.table(table, [*keys, *columns], {"trial_id": list(trials)})
+        rows = side.rows(table, [name for name in (*keys, *columns) if name != "trial_id"])
+        rows = rows[rows["trial_id"].isin(trials)]
         if table == "trials":
             rows = rows[rows["status"].isin(OWN_DOING)]
         if "source" in rows:
             rows = rows[rows["source"] == "generated"]
-        frames.append(rows.drop_duplicates(keys))
+        frames.append(rows[[*keys, *columns]].drop_duplicates(keys))
     both = frames[0].merge(frames[1], on=keys, suffixes=("", "|"))
     found = []
     for column in columns:
@@ -72,7 +75,6 @@ def _different(table: str, one: Side, other: Side, trials: pd.Series[str]) -> li
     return found
 
 
-def _where(side: Side, trial: str) -> str:
-    rows = side.results.stored
-    row = rows[rows["trial_id"] == trial].iloc[0]
+def _where(made: pd.DataFrame, trial: str) -> str:
+    row = made.loc[trial]
     return f"{row['back_end']}, {row['cohort_size']} at once, {row['device']}"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import pandas as pd
+
 from pipeline.errors import InputError
-from pipeline.store.run import load_run
+from pipeline.store.run import Run, load_run
 from reports.statistics.verdicts import Verdict, decide
 from reports.tables.protocols import primary
 from reports.tables.results import Results, read
@@ -25,6 +27,7 @@ class Side(NamedTuple):
     """One run. label: the study's name, or where several have it, the run's address."""
 
     label: str
+    run: Run
     results: Results
     verdicts: dict[str, Verdict]
     ruler: Ruler
@@ -33,6 +36,11 @@ class Side(NamedTuple):
     def trials(self) -> frozenset[str]:
         """Ids of the study's trials that were measured."""
         return frozenset(self.results.completed["trial_id"])
+
+    def rows(self, table: str, columns: Sequence[str]) -> pd.DataFrame:
+        """A table's rows of the study's stored trials: their id and these columns."""
+        rows = self.run.table(table, ["trial_id", *columns])
+        return rows[rows["trial_id"].isin(self.results.facts["trial_id"])]
 
 
 def sides(paths: Sequence[str]) -> list[Side]:
@@ -46,7 +54,7 @@ def sides(paths: Sequence[str]) -> list[Side]:
             raise InputError(f"{paths[k]}: is named twice: a run is compared with others, not with itself")
     names = [run.study.study for run in runs]
     labels = [name if names.count(name) == 1 else run.root for name, run in zip(names, runs, strict=True)]
-    return [_side(label, read(run)) for label, run in zip(labels, runs, strict=True)]
+    return [_side(label, run) for label, run in zip(labels, runs, strict=True)]
 
 
 def why_not_alike(some: Sequence[Side]) -> str | None:
@@ -69,11 +77,15 @@ def shared_trials(some: Sequence[Side]) -> int:
     return len(counts) - len(set(counts))
 
 
-def _side(label: str, results: Results) -> Side:
+def _side(label: str, run: Run) -> Side:
+    results = read(run)
     study = results.study
     hypotheses = [] if study.searches else study.hypotheses  # tuned trials decide nothing
     found = {one.name: decide(one, study, results.completed) for one in hypotheses}
     embedding, tau_rule = primary(study)
-    rows = results.of("generated", primary(study))
+    side = Side(label, run, results, found, Ruler(embedding, frozenset(), tau_rule, frozenset()))
+    rows = side.rows("collisions", ["source", "embedding", "embedding_id", "tau_rule", "data_fingerprint"])
+    rows = rows[(rows["source"] == "generated") & rows["trial_id"].isin(side.trials)]
+    rows = rows[(rows["embedding"] == embedding) & (rows["tau_rule"] == tau_rule)]
     ids, data = (frozenset(rows[name].dropna()) for name in ("embedding_id", "data_fingerprint"))
-    return Side(label, results, found, Ruler(embedding, ids, tau_rule, data))
+    return side._replace(ruler=Ruler(embedding, ids, tau_rule, data))

@@ -98,10 +98,11 @@ def in_words(one: Compared) -> str:
         )
     if one.pooled:
         p = one.pooled
-        how = "Hartung–Knapp interval" if p.studies > 2 else "normal interval, of two studies a rough one"
+        wide = ", of two runs a wide one" if p.studies == 2 else ""
         parts.append(
             f"Pooled by random effects over {p.studies} runs: slope {p.value:.2f} "
-            f"[{p.low:.2f}, {p.high:.2f}] ({how}), standard deviation between runs {p.sd:.2f}."
+            f"[{p.low:.2f}, {p.high:.2f}] (Hartung–Knapp interval{wide}), standard deviation "
+            f"between runs {p.sd:.2f}."
         )
     if one.why_not:
         parts.append(f"Not pooled: {one.why_not}.")

@@ -15,7 +15,6 @@ from reports.sections.listing import Listing
 from reports.sections.sources import name
 from reports.statistics.cells import difference, mean
 from reports.statistics.counts import Undecided
-from reports.tables.protocols import TRIALS, primary
 from reports.words import interval, number
 
 
@@ -51,8 +50,7 @@ def known(sides: Sequence[Side]) -> Listing:
     """Real images and controls under each run's own primary ruler: measured N2, and true N2 where known."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     for side in sides:
-        rows = side.results.under(primary(side.results.study))
-        for _, row in rows[~rows["source"].isin(TRIALS)].iterrows():
+        for _, row in pd.concat([side.results.real, side.results.controls]).iterrows():
             true = f" (true {number(row['n2_true'])})" if pd.notna(row["n2_true"]) else ""
             cell = f"{number(row['n2'])} {interval(row['n2_low'], row['n2_high'])}{true}"
             found.setdefault((name(row), str(row["data_fingerprint"])), {})[side.label] = cell
@@ -66,9 +64,8 @@ def known(sides: Sequence[Side]) -> Listing:
 
 def _cells(side: Side) -> dict[str, pd.DataFrame]:
     """Measured trials by the id that their configuration would have with seed 0."""
+    stored = side.rows("trials", ["config"]).drop_duplicates("trial_id").set_index("trial_id")["config"]
     done = side.results.completed
-    rows = side.results.run.table("trials", ["trial_id", "config"], {"trial_id": list(done["trial_id"])})
-    stored = rows.drop_duplicates("trial_id").set_index("trial_id")["config"]
     done = done.assign(config=[stored[trial] for trial in done["trial_id"]])
     cell = [next(iter(TrialConfig.model_validate_json(text).with_seeds([0]))) for text in done["config"]]
     return {

@@ -40,9 +40,6 @@ def finish(figure: Figure) -> None:
         text.set_fontsize(min(max(text.get_fontsize(), SMALLEST), LARGEST))
     for artist in figure.findobj():
         _recolour(artist)
-    # Laid out once, not for each format.
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
 
 
 def _legend_below(figure: Figure) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from pipeline.errors import InputError
-from pipeline.store.run import load_run
+from pipeline.store.run import Run, load_run
 from reports import findings, folders, words
 from reports.figures import style
 from reports.figures.drawings import draw
@@ -18,7 +18,7 @@ from reports.paper.latex import Latex, escape
 from reports.paper.macros import macros
 from reports.paper.tables import MOST_ROWS, derived, tables
 from reports.sections import pictures
-from reports.tables.results import Results, read
+from reports.tables.results import read
 
 MARK = "% Written by `birthday report --paper`"
 
@@ -38,14 +38,15 @@ def build(run_path: str, out: str) -> Path:
         raise InputError(
             f"--paper {target}: holds something else: name a folder of its own, and keep the paper beside it"
         )
-    folders.write(target, render(read(run)))
+    folders.write(target, render(run))
     return target
 
 
-def render(results: Results) -> dict[str, bytes]:
+def render(run: Run) -> dict[str, bytes]:
     """Every file by its path inside the folder."""
+    results = read(run)
     study, found = results.study, find(results)
-    frames = derived(results, findings.tables(results, found))
+    frames = derived(run, results, findings.tables(results, found))
     listed = tables(results, found.verdicts, frames)
     files: dict[str, bytes] = {}
     with style.context(PAPER):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from pipeline.store.run import Run
 from pipeline.store.schemas import SCHEMAS
 from reports.paper.latex import Latex, is_number
 from reports.sections import listing
@@ -48,11 +49,15 @@ def tables(results: Results, found: list[Robustness], frames: dict[str, pd.DataF
     own = [
         Table("verdicts", "Each hypothesis, decided by the rule stated beforehand.", verdicts(found)),
         Table(
-            "capacity",
+            "means_by_size",
             f"Support size by discriminator size, all variants together. {mean}",
-            means(frames["capacity"]),
+            means(frames["means_by_size"]),
         ),
-        Table("cells", f"Support size by configuration. {mean}", means(frames["cells"])),
+        Table(
+            "means_by_configuration",
+            f"Support size by configuration. {mean}",
+            means(frames["means_by_configuration"]),
+        ),
         Table("controls", "The ruler on what is known, at every τ.", listing.controls(results)),
         Table("robustness", "Every hypothesis under every ruler.", listing.rulers(found)),
         Table("failures", "Trials that did not complete.", listing.failures(results)),
@@ -66,10 +71,10 @@ def tables(results: Results, found: list[Robustness], frames: dict[str, pd.DataF
     return [table for table in own if 0 < len(table.listing.rows) <= MOST_ROWS]
 
 
-def derived(results: Results, csv: dict[str, bytes]) -> dict[str, pd.DataFrame]:
+def derived(run: Run, results: Results, csv: dict[str, bytes]) -> dict[str, pd.DataFrame]:
     """The report's tables that are not the store's, by name, and those of means and counts.
 
-    csv: as in `csv_tables.csv_files`.
+    results: read from the run. csv: as in `csv_tables.csv_files`.
     """
     done = results.completed
     frames = {
@@ -79,16 +84,19 @@ def derived(results: Results, csv: dict[str, bytes]) -> dict[str, pd.DataFrame]:
     }
     axes = [key for key, values in results.axes.items() if values > 1 and key != "seed"]
     sizes = done[done["discriminator_params"].notna()].sort_values("discriminator_params", kind="stable")
-    frames["counts"] = counts(results)
-    frames["capacity"] = cells.by(sizes, ["discriminator_params"])
+    frames["counts"] = counts(run, results)
+    frames["means_by_size"] = cells.by(sizes, ["discriminator_params"])
     distinct = done[axes].map(repr).drop_duplicates()
-    frames["cells"] = cells.by(done, axes) if len(distinct) <= MOST_ROWS else distinct  # never printed
+    frames["means_by_configuration"] = (
+        cells.by(done, axes) if len(distinct) <= MOST_ROWS else distinct
+    )  # never printed
     return frames
 
 
-def counts(results: Results) -> pd.DataFrame:
+def counts(run: Run, results: Results) -> pd.DataFrame:
     """What was planned and done, and the real images' own N2, one row a number."""
-    stored = results.stored
+    seconds = run.table("trials", ["trial_id", "device_seconds"])
+    seconds = seconds[seconds["trial_id"].isin(results.trials["trial_id"])]
     found: dict[str, Any] = {
         "trials planned": results.planned,
         "trials stored": len(results.trials),
@@ -96,7 +104,7 @@ def counts(results: Results) -> pd.DataFrame:
         "trials failed": len(results.failed),
         "trials missing": len(results.missing),
         "samples a trial": results.study.measure.samples,
-        "device hours": float(stored["device_seconds"].sum()) / 3600,
+        "device hours": float(seconds["device_seconds"].sum()) / 3600,
     }
     for k, (_, row) in enumerate(results.real.iterrows()):
         data = "real" if len(results.real) == 1 else f"real {k + 1}"

@@ -72,15 +72,12 @@ def pooled(slopes: Sequence[Slope]) -> Pooled:
     """By random effects, their variance after Paule & Mandel 1982.
 
     The interval is Hartung and Knapp's with a scale of at least 1 (Roever, Knapp & Friede 2015), Student with
-    one degree of freedom fewer than studies. Of two studies that is no interval to speak of: theirs is the
-    normal one, which holds less than it says if they differ by more than chance.
+    one degree of freedom fewer than studies: wide of two studies, whose normal interval would hold the mean
+    in 80 % of cases only where they differ (standard deviation 0.2 beside errors of 0.05 to 0.15).
     """
-    found = _combined(slopes)
-    k = len(slopes)
-    spread = (
-        max(float(found.sd_eff_w_re), float(found.sd_eff_w_re_hksj)) if k > 2 else float(found.sd_eff_w_re)
-    )
-    half = spread * float(stats.t.ppf(0.975, k - 1) if k > 2 else stats.norm.ppf(0.975))
+    found, k = _combined(slopes), len(slopes)
+    spread = max(float(found.sd_eff_w_re), float(found.sd_eff_w_re_hksj))
+    half = spread * float(stats.t.ppf(0.975, k - 1))
     value = float(found.mean_effect_re)
     return Pooled(value, value - half, value + half, math.sqrt(max(float(found.tau2), 0.0)), k)
 

@@ -93,7 +93,7 @@ def test_pooled_only_where_the_same_is_measured(found: dict[str, Side]) -> None:
     assert compared([found["a"], found["again"]])[0].differences.rows == []
     same = compared([found["a"], found["b"]])[0]
     assert same.why_not is None
-    assert "of two studies a rough one" in in_words(same)
+    assert "of two runs a wide one" in in_words(same)
 
 
 def test_support_by_configuration(found: dict[str, Side]) -> None:

@@ -54,7 +54,15 @@ def folder(hostile: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_is_written(folder: Path) -> None:
     names = set(contents(folder))
-    tables = {"verdicts", "capacity", "cells", "controls", "robustness", "failures", "counts"}
+    tables = {
+        "verdicts",
+        "means_by_size",
+        "means_by_configuration",
+        "controls",
+        "robustness",
+        "failures",
+        "counts",
+    }
     assert {f"tables/{name}.{kind}" for name in tables for kind in ("tex", "md")} <= names
     for figure in ("support-by-discriminator", "quality", "robustness"):
         assert {f"figures/{figure}.{kind}" for kind in ("pdf", "svg", "png")} <= names
@@ -136,9 +144,12 @@ def test_macros_are_the_numbers_of_the_report(hostile: Run, folder: Path) -> Non
     real = results.real["n2"].iloc[0]
     assert float(found["syntheticCountsRealNTwo"].replace("{,}", "")) == pytest.approx(real, rel=5e-3)
     small = results.completed[results.completed["discriminator_params"] == 196]
-    name = "syntheticCapacityOneNineSixTrials"
+    name = "syntheticMeansBySizeOneNineSixTrials"
     assert found[name] == str(len(small))
-    assert f"% capacity: discriminator_params=196: trials = {len(small)}\n\\newcommand{{\\{name}}}" in source
+    assert (
+        f"% means_by_size: discriminator_params=196: trials = {len(small)}\n\\newcommand{{\\{name}}}"
+        in source
+    )
 
 
 def test_macros_of_any_table() -> None:

@@ -14,6 +14,7 @@ import pytest
 from reports.explorer import payload, sprites
 from reports.explorer.rows import nearer
 from reports.explorer.stops import stops
+from reports.figures import curves, style
 from reports.sections.cost import cost
 from reports.statistics.robustness import robustness
 from reports.statistics.verdicts import decide
@@ -117,3 +118,10 @@ def test_cost_adds_up_by_device(results: Results) -> None:
         ["unknown", "3", "3", "18.0", "6.00", "600"],
         ["all", "12", "12", "66.0", "22.0", "2,200"],
     ]
+
+
+@pytest.mark.parametrize(("values", "marker"), [([0.5], "o"), ([0.5, np.nan], "o"), ([0.5, 0.4], "")])
+def test_one_point_of_a_training_curve_is_seen(values: list[float], marker: str) -> None:
+    _, ax = style.axes()
+    curves._line(ax, pd.DataFrame({"step": range(len(values)), "value": values}), "black", completed=True)
+    assert ax.lines[0].get_marker() == marker

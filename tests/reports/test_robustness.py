@@ -66,7 +66,7 @@ def test_csv_holds_every_cell(found: Robustness, results: Results) -> None:
     rows = table([found])
     assert list(rows["verdict"]) == [cell.verdict.decision for cell in found.cells]
     assert b"robustness" not in b"".join(name.encode() for name in results.tables)
-    assert "robustness.csv" in csv_tables.csv_files(results, [found])
+    assert "robustness.csv" in csv_tables.csv_files(results, [found], [])
 
 
 def cells(decisions: str, embedding: str = "pixels") -> list[Cell]:

@@ -49,7 +49,13 @@ def detectable(study: Study, trials: list[TrialConfig], data: dict[str, DataSet]
         repeats = min(sizes.values())
         try:
             slope = support.detectable_slope(
-                values, repeats, samples, n2, held=sum(n - 1 for n in others), probability=PROBABILITY
+                values,
+                repeats,
+                samples,
+                n2,
+                held=sum(n - 1 for n in others),
+                clusters=len({trial.seed for trial in trials}),
+                probability=PROBABILITY,
             )
         except ValueError as error:
             yield f"{hypothesis.name}: power not predicted: {error}"

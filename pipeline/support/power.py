@@ -13,6 +13,8 @@ from scipy import optimize, stats
 BETWEEN_SEED_SD = 0.5
 # As the report: with fewer residual degrees of freedom nothing is decided.
 FEWEST_DF = 4
+# As the report: from so many seeds on they are clusters.
+FEWEST_CLUSTERS = 4
 # No slope beyond this is looked for.
 LARGEST_SLOPE = 10.0
 
@@ -63,6 +65,7 @@ def power(
     *,
     held: int = 0,
     robust: bool = True,
+    clusters: int = 0,
 ) -> float:
     """The probability that a study finds the slope of log N2 on log discriminator parameters to differ from
     0.
@@ -74,7 +77,10 @@ def power(
     between_seed_sd: of log N2 between equally configured trials; it stands for all that differs but the
     collision count, uneven laws included. alpha: of both sides. robust: with the HC3 interval of the report
     (MacKinnon & White 1985; its expectation and degrees of freedom as in Bell & McCaffrey 2002); False: with
-    the textbook's t-test of least squares, which few trials flatter.
+    the textbook's t-test of least squares, which few trials flatter. clusters: of how many seeds the trials
+    are; from 4 on the report takes them as clusters (CR2: Bell & McCaffrey 2002), which in a complete design
+    is a t-test on clusters - 1 degrees of freedom, whatever `robust`; seeds are assumed not to differ in
+    slope.
 
     Approximate: log N2 of a trial is taken as normal with variance between_seed_sd^2 + 1 / E[C]. Against
     studies simulated and fitted as the report does (1,500 each, 8 to 40 trials, true power 0.3 to 0.85) it is
@@ -97,7 +103,10 @@ def power(
     true = float(leading @ variance)
     shift = abs(slope) / np.sqrt(true)
     critical, df = stats.t.ppf(1 - alpha / 2, trials - coefficients), float(trials - coefficients)
-    if robust:
+    if clusters >= FEWEST_CLUSTERS:
+        df = clusters - 1.0
+        critical = stats.t.ppf(1 - alpha / 2, df)
+    elif robust:
         estimated, df = _hc3(design, leading, variance)
         critical *= np.sqrt(estimated / true)
     return float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift))
@@ -113,6 +122,7 @@ def detectable_slope(
     *,
     held: int = 0,
     robust: bool = True,
+    clusters: int = 0,
     probability: float = 0.8,
 ) -> float | None:
     """The smallest positive slope that a study finds with this probability; arguments and errors as of
@@ -122,10 +132,19 @@ def detectable_slope(
         raise ValueError(f"probability must lie between alpha and 1, not {probability:g}")
 
     def excess(slope: float) -> float:
-        return (
-            power(slope, sizes, seeds, samples, n2, between_seed_sd, alpha, held=held, robust=robust)
-            - probability
+        found = power(
+            slope,
+            sizes,
+            seeds,
+            samples,
+            n2,
+            between_seed_sd,
+            alpha,
+            held=held,
+            robust=robust,
+            clusters=clusters,
         )
+        return found - probability
 
     below = 0.0
     for above in np.geomspace(0.01, LARGEST_SLOPE, 25):

@@ -54,6 +54,12 @@ def growths(results: Results, verdicts: list[Verdict]) -> list[Growth]:
     return found
 
 
+def proportional(one: Growth) -> str:
+    """Whether growth is called near-linear, and whether it is a line at all."""
+    bent = not isinstance(one.bend, str) and one.bend.found
+    return near_linear(one.slope) + (", but a straight line is rejected" if bent else "")
+
+
 def near_linear(slope: Slope) -> str:
     """Whether growth is called near-linear: only if the interval contains 1 and excludes 0."""
     if slope.near_linear:
@@ -66,7 +72,7 @@ def near_linear(slope: Slope) -> str:
 
 def lines(one: Growth) -> list[Line]:
     """Every way to ask, in the order of the table."""
-    rows = [_slope("slope of log N₂", one.slope, near_linear(one.slope))]
+    rows = [_slope("slope of log N₂", one.slope, proportional(one))]
     rows.append(_trend("Jonckheere–Terpstra", "J", one.jonckheere))
     rows.append(_trend("permutation within seeds", "slope", one.permutation))
     rows += [_isotonic(one), _bend(one.bend)]

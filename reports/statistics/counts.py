@@ -163,7 +163,8 @@ def _maximum(
             found = theta + size * step
             found[p] = min(found[p], high)
             parts = integrate(counts, design @ found[:p] + offset, float(np.exp(found[p])))
-            if parts.log_likelihood.sum() >= level - 1e-9 * abs(level):
+            reached = parts.log_likelihood.sum()
+            if np.isfinite(reached) and reached >= level - 1e-9 * abs(level):
                 break
             size /= 2
         theta = found
@@ -204,13 +205,16 @@ def _reach(design: Array, coefficients: Array) -> float:
 
 
 def _mode(counts: Array, log_means: Array, sigma: float) -> Array:
-    """Where the integrand over e peaks: Newton steps of at most one on a concave function."""
+    """Where the integrand over e peaks: Newton's steps on a concave function, of at most one in e or in the
+    log rate.
+    """
+    longest = max(1.0, 1 / sigma)
     weight = sigma**2 * (counts + 0.5)
     e = np.clip((np.log(counts + 0.5) - log_means) / sigma * weight / (1 + weight), -8, 8)
     for _ in range(40):
         rate = _exp(log_means + sigma * e)
         step = (sigma * (counts - rate) - e) / (sigma**2 * rate + 1)
-        e = e + np.clip(step, -1, 1)
+        e = e + np.clip(step, -longest, longest)
         if np.abs(step).max() < 1e-9:
             break
     return e

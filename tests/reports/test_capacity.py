@@ -56,9 +56,11 @@ def test_a_plateau_and_what_is_not_known_in_words() -> None:
     study = simulate.seeded_study()
     trials = simulate.frame(study, Law(2.0, plateau=0.0, sd=0.3), np.random.default_rng(0))
     rows = {line.test: line for line in capacity.lines(growth(study.hypotheses[0], study, trials))}
-    assert rows["broken stick"].says.startswith("a plateau from 612 parameters on: slope 2.0")
+    assert rows["broken stick"].says.startswith("a plateau from 2,320 parameters on: slope 2.1")
     assert rows["Jonckheere–Terpstra"].says == "N₂ grows"
     assert rows["permutation within seeds"].says == "N₂ grows (p from 9,999 random arrangements)"
+    # A slope of 1.04 over a plateau is no line of slope 1.
+    assert rows["slope of log N₂"].says.endswith("excludes 0, but a straight line is rejected")
     one_seed = growth(study.hypotheses[0], study, trials.assign(seed=0))
     assert capacity.lines(one_seed)[-1].says == "needs two seeds"
     assert capacity.listing(one_seed).rows[-1][1:3] == ["–", "–"]

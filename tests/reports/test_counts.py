@@ -105,6 +105,16 @@ def test_negative_binomial_agrees_where_both_models_hold() -> None:
     assert fit.coefficients[1:] == pytest.approx(known.params[1:3], abs=0.05)
 
 
+def test_the_integral_is_right_far_from_where_the_counts_are() -> None:
+    """Newton's steps may lead there. At hardly any variation it is the Poisson likelihood."""
+    found = integrate(np.array([101.0]), np.array([11.9]), 1e-3)
+    rate = np.exp(11.9)
+    assert found.log_likelihood[0] == pytest.approx(
+        101 * 11.9 - rate + (1e-3 * rate) ** 2 / 2 / (1 + 1e-6 * rate), rel=1e-3
+    )
+    assert np.isfinite([part[0] for part in found]).all()
+
+
 def test_no_collision_anywhere_is_undecided() -> None:
     x = design(12, np.random.default_rng(0))
     with pytest.raises(Undecided, match="no pair collided"):

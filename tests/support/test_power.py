@@ -173,6 +173,23 @@ def test_the_report_finds_the_slope_as_often_as_predicted(
     assert found / repeats == pytest.approx(power(slope, SIZES, seeds, samples, n2, sd), abs=0.1)
 
 
+def test_seeds_as_clusters_are_found_as_often_as_predicted() -> None:
+    from reports.statistics.counts import fit_counts
+    from reports.statistics.sandwich import clustered
+
+    rng = np.random.default_rng(4)
+    found, repeats, slope = 0, 400, 0.2
+    for _ in range(repeats):
+        x, collisions, pairs = study(rng, slope, 5, 4000, 1e4, 0.5)
+        design = np.column_stack([np.ones_like(x), x])
+        fit = fit_counts(collisions.astype(float), design, np.full(len(x), np.log(pairs)))
+        variance = clustered(fit, design, np.array([0.0, 1.0]), np.arange(len(x)) // len(SIZES))
+        found += abs(fit.coefficients[1]) > stats.t.ppf(0.975, variance.df) * np.sqrt(variance.value)
+    predicted = power(slope, SIZES, 5, 4000, 1e4, 0.5, clusters=5)
+    assert found / repeats == pytest.approx(predicted, abs=0.08)
+    assert 0.3 < predicted < power(slope, SIZES, 5, 4000, 1e4, 0.5) - 0.05
+
+
 def test_held_axes_cost_what_the_report_pays() -> None:
     from reports.statistics.counts import fit_counts
 

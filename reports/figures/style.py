@@ -83,8 +83,10 @@ def encode(figure: Figure) -> Drawing:
     medium = _medium.get()
     medium.finish(figure)
     # Laid out once: doing so for each format takes as long as drawing it.
-    figure.draw_without_rendering()
-    figure.set_layout_engine(None)
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.execute(figure)
+        figure.set_layout_engine("none")
     png, svg, pdf = io.BytesIO(), io.BytesIO(), io.BytesIO()
     figure.savefig(png, format="png", dpi=medium.dpi, metadata={"Software": None})
     figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})

@@ -162,7 +162,7 @@ def _mixed(problem: Regression, log_n2: Array) -> Mixed | str:
 
 def _parts(hypothesis: Hypothesis, study: Study, trials: pd.DataFrame) -> dict[str, Slope | str]:
     """Where both are varied: d log N2 / d log parameters by width at equal depth, by depth at equal width."""
-    prefix = PREDICTOR_AXES[hypothesis.predictor]
+    (prefix,) = PREDICTOR_AXES[hypothesis.predictor]
     axes = {part: f"{prefix}{part}" for part in ("width", "depth")}
     if not all(axis in study.axes() for axis in axes.values()):
         return {}

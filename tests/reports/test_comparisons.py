@@ -37,7 +37,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 def test_pages_show_names_as_text_and_every_comparison(files: dict[str, bytes]) -> None:
     html, markdown = files["index.html"].decode(), files["report.md"].decode()
-    assert "<script>" not in html
+    assert HOSTILE not in html
     assert "<script>" not in re.sub(r"(?s)```.*?```|`[^`]*`", "", markdown)
     assert r"&lt;script&gt;$\frac{|x" in html
     assert "Support size differs between objectives: supported." in html

@@ -13,9 +13,9 @@ import pytest
 
 import reports
 from pipeline.store.run import Run
-from reports import render
 from reports.explorer import sprites
 from reports.explorer.payload import in_words
+from reports.sections import listing
 from reports.statistics.verdicts import decide
 from reports.tables.results import Results, read
 from reports.words import number
@@ -60,7 +60,7 @@ def url(run: Run, results: Results) -> Iterator[str]:
     room = sum(len(drawn[trial].png) for trial in results.completed.query("seed < 2")["trial_id"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sprites, "MOST_BYTES", room)
-        patch.setattr(render, "MOST_ROWS", 5)
+        patch.setattr(listing, "MOST_ROWS", 5)
         yield f"file://{reports.build(run.root) / 'index.html'}"
 
 
@@ -106,7 +106,7 @@ def inner(browser: Browser, name: str) -> str:
 
 def counts(results: Results, embedding: str, tau: float) -> pd.Series:
     """Pairs nearer than tau by trial, summed bin by bin."""
-    rows = results.measured["distances"]
+    rows = results.run.table("distances")
     rows = rows[
         (rows["embedding"] == embedding) & (rows["source"] == "generated") & (rows["high"] <= tau + 1e-12)
     ]
@@ -134,7 +134,7 @@ def test_every_stop_shows_what_decide_says_there(browser: Browser, results: Resu
     assert in_words(decide(hypothesis, results.study, results.completed)) in own
     payload = json.loads(browser.run("document.getElementById('explorer-data').textContent"))
     pixels = payload["embeddings"][0]
-    edges = sorted(set(results.measured["distances"]["high"]))
+    edges = sorted(set(results.run.table("distances")["high"]))
     between = [k for k, stop in enumerate(pixels["stops"]) if not stop["rung"]]
     assert len(between) == 16
     texts = set()
@@ -290,6 +290,4 @@ def test_images_stop_at_the_budget_and_the_page_says_so(browser: Browser) -> Non
 
 def test_long_tables_are_cut_and_say_so(browser: Browser) -> None:
     assert browser.run("document.querySelectorAll('#trials tbody tr').length") == 5
-    assert "The first 5 of 12 rows; all are in the CSV files" in browser.run(
-        "document.getElementById('trials').textContent"
-    )
+    assert "The first 5 of 12; " in browser.run("document.getElementById('trials').textContent")

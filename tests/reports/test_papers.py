@@ -48,7 +48,7 @@ def test_matching_trials_stand_beside_their_papers_number(tmp_path: Path) -> Non
     ours = matched["DCGAN"]
     # The plain objective's eight trials of N2 = e^5; the critic's are e^0.3 larger.
     assert (ours.trials, ours.low < np.exp(5) < ours.high) == (8, True)
-    theirs = results.of_trials("estimates")
+    theirs = results.rows("estimates", "generated")
     theirs = theirs[
         (theirs["estimator"] == "paper_support")
         & theirs["trial_id"].isin(results.facts.loc[results.facts["variant"] == "nonsaturating", "trial_id"])

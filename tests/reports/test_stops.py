@@ -62,12 +62,15 @@ def test_stops_ascend_and_keep_the_verdicts_of_the_rungs(results: Results) -> No
     assert (between.diff().dropna() >= 0).all(axis=None)
 
 
-def test_over_several_data_sets_only_the_rungs_are_stops(results: Results) -> None:
-    rows = results.measured["distances"].copy()
-    rows.loc[rows["trial_id"] == results.trials["trial_id"][0], "data_fingerprint"] = "another"
-    several = dataclasses.replace(results, measured=results.measured | {"distances": rows})
-    assert len(stops(several, [], "pixels")) == 3
+def test_over_several_data_sets_only_the_rungs_are_stops(
+    results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert len(stops(results, [], "pixels")) == 3 + 16
+    (rows,) = (rows for key, rows in results._read.items() if key[0] == "distances")
+    rows = rows.copy()
+    rows.loc[rows["trial_id"] == results.trials["trial_id"][0], "data_fingerprint"] = "another"
+    monkeypatch.setattr(Results, "measured", lambda *_: rows)
+    assert len(stops(results, [], "pixels")) == 3
 
 
 def test_of_too_many_trials_a_random_sample_is_shown_and_named(
@@ -106,12 +109,11 @@ def test_a_sprite_holds_every_image_in_its_place(channels: int, side: int, shown
 
 
 def test_cost_adds_up_by_device(results: Results) -> None:
-    trials = results.tables["trials"]
-    spent = trials.assign(
+    spent = results.stored.assign(
         device=["cpu", "gpu", None, "gpu"] * 3, device_seconds=np.arange(12.0), images_per_second=100.0
     )
     spent = spent.assign(train_seconds=[2.0] * 11 + [np.nan])
-    listed = cost(dataclasses.replace(results, tables=results.tables | {"trials": spent})).rows
+    listed = cost(dataclasses.replace(results, stored=spent)).rows
     assert listed == [
         ["cpu", "3", "3", "12.0", "6.00", "600"],
         ["gpu", "6", "6", "36.0", "10.0", "1,000"],

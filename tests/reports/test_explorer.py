@@ -84,7 +84,7 @@ def browser(shared_browser: Browser, url: str) -> Browser:
 
 def slide(browser: Browser, stop: int) -> None:
     browser.run(
-        f"(t => {{ t.value = {stop}; t.dispatchEvent(new Event('input')) }})(document.getElementById('tau'))"
+        f"(t => {{ t.value = {stop}; t.dispatchEvent(new Event('input')) }})(document.getElementById('threshold'))"
     )
 
 
@@ -149,7 +149,7 @@ def test_every_stop_shows_what_decide_says_there(browser: Browser, results: Resu
         assert pixels["stops"][k]["counts"] == trials["collisions"].tolist()
         texts.add(text)
     assert len(texts) > 1
-    browser.run("document.getElementById('tau-own').click()")
+    browser.run("document.getElementById('threshold-own').click()")
     assert inner(browser, "verdict-now") == own
 
 

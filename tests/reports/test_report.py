@@ -72,6 +72,8 @@ def test_what_is_written(page: Path) -> None:
 def test_sections_in_order(page: Path) -> None:
     html = (page / "index.html").read_text()
     assert re.findall(r'<section id="(\w+)">', html) == SECTIONS
+    ids = re.findall(r"\bid=\"([^\"]+)\"", html)
+    assert len(ids) == len(set(ids))
 
 
 def test_nothing_is_loaded_from_elsewhere(page: Path) -> None:

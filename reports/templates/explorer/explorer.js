@@ -108,9 +108,9 @@
   function ruler() {
     const { tau, rung, own, within, verdicts } = stop();
     const name = `τ = ${tau}` + (own ? ", the study's own" : rung ? `, where ${rung} of real pairs lie` : "");
-    at("tau-value").textContent = name;
-    at("tau").setAttribute("aria-valuetext", name);
-    at("tau-own").hidden = own && state.embedding === 0;
+    at("threshold-value").textContent = name;
+    at("threshold").setAttribute("aria-valuetext", name);
+    at("threshold-own").hidden = own && state.embedding === 0;
     const primary = own && state.embedding === 0;
     const under = data.embeddings.length > 1 ? ` under ${embedding().name}` : "";
     const lead = primary ? "At the study's own τ, as stated beforehand:" : `At τ = ${tau}${under}, which is not the ruler stated beforehand:`;
@@ -233,9 +233,9 @@
   function slide(embedded, place) {
     state.embedding = embedded;
     state.stop = place;
-    at("tau").max = embedding().stops.length - 1;
-    at("tau").disabled = embedding().stops.length < 2;
-    at("tau").value = place;
+    at("threshold").max = embedding().stops.length - 1;
+    at("threshold").disabled = embedding().stops.length < 2;
+    at("threshold").value = place;
     at("embedding").value = embedded;
     ruler();
   }
@@ -247,8 +247,8 @@
   choice("shown", ["support size N₂", "ratio to real images"], 0, (k) => { state.ratio = k === 1; draw(); });
   choice("coloured", axes.map((axis) => axis.key), 0, (k) => { state.colour = k; legend(); draw(); });
   choice("embedding", data.embeddings.map((one) => one.name), 0, (k) => slide(k, data.embeddings[k].start));
-  at("tau").addEventListener("input", () => { state.stop = Number(at("tau").value); ruler(); });
-  at("tau-own").addEventListener("click", () => { slide(0, data.embeddings[0].start); at("tau").focus(); });
+  at("threshold").addEventListener("input", () => { state.stop = Number(at("threshold").value); ruler(); });
+  at("threshold-own").addEventListener("click", () => { slide(0, data.embeddings[0].start); at("threshold").focus(); });
   at("plot").addEventListener("pointermove", (event) => { const place = nearest(event, 24); place < 0 ? leave() : enter(place, false); });
   at("plot").addEventListener("pointerleave", leave);
   at("plot").addEventListener("click", (event) => { const place = nearest(event, 24); if (place >= 0) { enter(place, false); panel(state.marks[place].k); } });

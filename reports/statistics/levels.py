@@ -15,14 +15,12 @@ import pandas as pd
 from reports.statistics.counts import Array, Fit, Undecided, fit_counts
 from reports.statistics.sandwich import Variance
 from reports.statistics.slopes import FEWEST_DF, Regression, variance_of
+from reports.statistics.spans import independent
 
 Codes = np.ndarray[Any, np.dtype[np.int64]]
 Chosen = np.ndarray[Any, np.dtype[np.bool_]]
 # Name of an axis -> the number of each trial's value (n,).
 Factors = dict[str, Codes]
-
-# A column whose part outside the others' span is smaller than this, relative to itself, follows from them.
-SMALLEST_REST = 1e-8
 
 
 class Levels(NamedTuple):
@@ -144,9 +142,10 @@ def design(focus: Array, others: Factors, numeric: pd.DataFrame | None = None) -
         values = np.unique(codes)
         # Centred on equal weights of the values, so that levels are compared at the middle of what is held.
         rest += [(codes == value) - 1 / len(values) for value in values[1:]]
-    alone = _independent([np.ones(len(focus))], rest)
-    beside = _independent(list(focus.T), rest)
-    if len(beside) < len(alone):
+    alone = independent([np.ones(len(focus)), *rest])
+    together = [*focus.T, *rest]
+    beside = [together[k] for k in independent(together) if k >= focus.shape[1]]
+    if len(beside) < len(alone) - 1:
         names = [*(numeric if numeric is not None else []), *others]
         raise Undecided(f"what is compared cannot be told apart from {', '.join(map(str, names))}")
     return np.column_stack([focus, *beside])
@@ -160,15 +159,3 @@ def _sums(codes: Codes, values: Array | Chosen) -> Array:
 def _standardised(numeric: pd.DataFrame) -> list[Array]:
     columns = [numeric[key].to_numpy(np.float64) for key in numeric]
     return [(column - column.mean()) / column.std() for column in columns if column.std() > 0]
-
-
-def _independent(given: list[Array], more: list[Array]) -> list[Array]:
-    """Those of `more` that do not follow from `given` and the ones before them."""
-    basis, kept = np.linalg.qr(np.column_stack(given))[0], []
-    for column in more:
-        rest = column - basis @ (basis.T @ column)
-        rest -= basis @ (basis.T @ rest)
-        if np.linalg.norm(rest) > SMALLEST_REST * np.linalg.norm(column):
-            basis = np.column_stack([basis, rest / np.linalg.norm(rest)])
-            kept.append(column)
-    return kept

@@ -57,6 +57,7 @@ from scipy import optimize, stats
 from pipeline.study import PREDICTOR_AXES, Hypothesis, Study
 from reports.statistics.counts import Array, Fit, Undecided, fit_counts
 from reports.statistics.sandwich import Variance, clustered
+from reports.statistics.spans import independent
 
 PREDICTOR_COLUMNS = {
     "log_discriminator_params": "discriminator_params",
@@ -69,8 +70,6 @@ FEWEST_DF = 4
 FEWEST_SEEDS = 4
 # The share of studies in which an effect of a stated size would be found.
 POWER = 0.8
-# A column whose part that no earlier one explains is shorter than this, relatively, follows from them.
-DEPENDENT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -220,24 +219,10 @@ def design_matrix(predictor: Array, held: pd.DataFrame, name: str) -> Array:
     held_levels = [column for key in held for column in _indicators(held[key])]
     constant, centred = np.ones(len(predictor)), predictor - predictor.mean()
     # With the predictor first, a held axis that determines it would lose a level silently: look for that too.
-    if 1 + len(held_levels) not in _independent([constant, *held_levels, centred]):
+    if 1 + len(held_levels) not in independent([constant, *held_levels, centred]):
         raise Undecided(f"{name} cannot be told apart from {', '.join(map(str, held))}, which moves with it")
     columns = [constant, centred, *held_levels]
-    return np.column_stack([columns[k] for k in _independent(columns)])
-
-
-def _independent(columns: list[Array]) -> list[int]:
-    """Which of the columns (n,) do not follow from earlier ones, by Gram and Schmidt, twice for accuracy."""
-    basis = np.empty((len(columns[0]), 0))
-    kept = []
-    for k, column in enumerate(columns):
-        rest = column
-        for _ in range(2):
-            rest = rest - basis @ (basis.T @ rest)
-        if np.linalg.norm(rest) > DEPENDENT * np.linalg.norm(column):
-            basis = np.column_stack([basis, rest / np.linalg.norm(rest)])
-            kept.append(k)
-    return kept
+    return np.column_stack([columns[k] for k in independent(columns)])
 
 
 def _heard(trials: pd.DataFrame, held: list[str]) -> pd.DataFrame:

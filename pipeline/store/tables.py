@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from pipeline.store.schemas import KEYS, SCHEMAS
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 # Column -> the values that a row may have there, None among them for a missing one.
 Where = Mapping[str, Collection[Any]]
-_FILES = ds.ParquetFileFormat(
-    default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
-)
 
 
 def typed(table: str, rows: Iterable[Row], **constants: Any) -> pa.Table:
@@ -65,16 +61,32 @@ def decode(
 
     Raises pa.ArrowException or OSError if it is none.
     """
+    source, names = pa.BufferReader(content), list(columns or SCHEMAS[table].names)
+    if where:
+        return _filtered(table, source, names, where)
     # Not `pq.read_table`, which imports pandas.
-    fragment = _FILES.make_fragment(pa.BufferReader(content))
-    wanted = None if columns is None else list(columns)
-    return fragment.to_table(schema=SCHEMAS[table], columns=wanted, filter=_expression(table, where or {}))
+    file = pq.ParquetFile(source, page_checksum_verification=True)
+    fields = [SCHEMAS[table].field(name) for name in names]
+    held = file.read([name for name in names if name in file.schema_arrow.names])
+    arrays = [
+        held[f.name].cast(f.type) if f.name in held.column_names else pa.nulls(held.num_rows, f.type)
+        for f in fields
+    ]
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
-def _expression(table: str, where: Where) -> pc.Expression | None:
+def _filtered(table: str, source: pa.NativeFile, columns: list[str], where: Where) -> pa.Table:
+    import pyarrow.dataset as ds  # imports pandas
+
+    options = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+    fragment = ds.ParquetFileFormat(default_fragment_scan_options=options).make_fragment(source)
+    return fragment.to_table(schema=SCHEMAS[table], columns=columns, filter=_expression(table, where))
+
+
+def _expression(table: str, where: Where) -> pc.Expression:
     kinds = {name: SCHEMAS[table].field(name).type for name in where}
     each = [pc.field(name).isin(pa.array(list(values), kinds[name])) for name, values in where.items()]
-    return reduce(and_, each) if each else None
+    return reduce(and_, each)
 
 
 def together(table: str, parts: list[pa.Table], overlapping: bool) -> pa.Table:

@@ -34,7 +34,8 @@ def head(s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator
     started.kill()
 
 
-@pytest.mark.parametrize("leave", [RayNode.terminate, pytest.param(RayNode.kill, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("leave", [RayNode.terminate, RayNode.kill])
 def test_nodes_come_and_go(
     head: RunningHead, s3: str, tmp_path: Path, birthday: Command, leave: Callable[[RayNode], None]
 ) -> None:

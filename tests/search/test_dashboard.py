@@ -84,6 +84,7 @@ def test_a_journal_opens(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         look(url, found, "tiny-search", monkeypatch)
 
 
+@pytest.mark.soak
 def test_a_database_opens(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with postgresql() as server:
         storage = server.url("search")

@@ -134,7 +134,7 @@ def test_a_search_goes_on_where_it_ended(runs: Path) -> None:
         search(tuned(), runs / "elsewhere", engine="inline", mirror=False, resume=True)
 
 
-@pytest.mark.parametrize("at", ["asked", "half asked", "trained"])
+@pytest.mark.parametrize("at", [pytest.param("asked", marks=pytest.mark.soak), "half asked", "trained"])
 def test_a_killed_search_ends_as_if_it_had_not_been(
     runs: Path, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:

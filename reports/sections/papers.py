@@ -119,7 +119,7 @@ def _ours(row: Published, own: pd.DataFrame, results: Results, verdicts: list[Ve
     axes = [key for key in results.axes if key != "seed"]
     try:
         fit = fit_levels(pd.Series("ours", index=own.index), own[axes], own)
-        variance = fit.variance(np.ones(1))
+        variance = fit.variances()(np.ones(1))
     except Undecided:
         return Ours(by_their_rule=median, trials=len(own), differs=differs)
     value = float(fit.log_support[0])

@@ -11,8 +11,9 @@ import pandas as pd
 from pipeline.study import PREDICTOR_AXES
 from reports.sections.listing import Listing
 from reports.statistics.contrasts import Contrast
+from reports.statistics.factors import factors
 from reports.statistics.improvement import Improvement, Profile, by_task, improvements, profiles
-from reports.statistics.levels import factors, joined, moving_along
+from reports.statistics.levels import joined, moving_along
 from reports.statistics.slopes import FEWEST_SEEDS
 from reports.statistics.variants import Compared
 from reports.statistics.verdicts import Verdict

@@ -53,7 +53,7 @@ def ceiling(trials: pd.DataFrame, held: list[str]) -> Ceiling:
     sizes = trials["train_samples"].astype(int)
     try:
         fit = fit_levels(sizes.astype(str), trials[held], trials)
-        variances = [fit.variance(unit) for unit in np.eye(len(fit.names))]
+        variances = [*map(fit.variances(), np.eye(len(fit.names)))]
     except Undecided as error:
         return Ceiling([], str(error))
     # One-sided at 5 % in all: the interval of each level at 1 - 0.1 / k has that in either tail.

@@ -15,7 +15,8 @@ import pandas as pd
 
 from pipeline.study import Hypothesis, Study
 from reports.statistics.counts import Undecided, fit_counts
-from reports.statistics.levels import design, factors, usable
+from reports.statistics.factors import factors, heard, some
+from reports.statistics.levels import design
 from reports.statistics.quality import known, quality
 from reports.statistics.slopes import (
     FEWEST_DF,
@@ -91,7 +92,7 @@ def _partial(
     trials, measures = trials[size.notna()], measures[size.notna()]
     counts = trials["collisions"].to_numpy(np.float64)
     others = factors(trials[covariates(hypothesis, study)])
-    kept = usable(np.zeros(len(trials), np.int64), others, counts)[0]
+    kept = heard(counts, others)
     try:
         if not kept.any():
             raise Undecided("no pair collided in any trial")
@@ -99,7 +100,7 @@ def _partial(
         if np.ptp(x) == 0:
             raise Undecided(f"{hypothesis.predictor} takes one value only")
         focus = np.column_stack([np.ones(len(x)), x - x.mean()])
-        columns = design(focus, {key: codes[kept] for key, codes in others.items()}, measures[kept])
+        columns = design(focus, some(others, kept), measures[kept])
         n, p = columns.shape
         if n - p < FEWEST_DF:
             raise Undecided(f"{n} trials for {p} coefficients are too few (at least {p + FEWEST_DF})")

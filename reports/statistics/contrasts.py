@@ -38,12 +38,12 @@ class Contrast(NamedTuple):
 
 def contrasts(levels: Levels) -> list[Contrast]:
     """Every pair of levels, in their order."""
-    unit = np.eye(len(levels.names))
+    unit, variances = np.eye(len(levels.names)), levels.variances()
     pairs = list(itertools.combinations(range(len(unit)), 2))
     found = []
     for i, j in pairs:
         value = float(levels.log_support[i] - levels.log_support[j])
-        variance = levels.variance(unit[i] - unit[j])
+        variance = variances(unit[i] - unit[j])
         error = float(np.sqrt(variance.value))
         wide, narrow = (
             float(stats.t.ppf(1 - alpha, variance.df)) * error for alpha in (0.025 / len(pairs), 0.05)

@@ -19,7 +19,7 @@ from reports.statistics.slopes import (
     covariates,
     regression,
     slope_of,
-    variance_of,
+    variances,
 )
 from reports.statistics.trends import Trend, jonckheere, permutation
 
@@ -102,12 +102,12 @@ def growth(hypothesis: Hypothesis, study: Study, trials: pd.DataFrame) -> Growth
 
 def _line(problem: Regression, fit: Fit, size: Array) -> Line:
     at = np.linspace(size.min(), size.max(), 13)
-    middle = problem.design.mean(axis=0)
+    middle, of = problem.design.mean(axis=0), variances(problem, fit)
     value, half = np.zeros(len(at)), np.zeros(len(at))
     for k, x in enumerate(at):
         contrast = middle.copy()
         contrast[1] += x - size.mean()
-        variance = variance_of(problem, fit, contrast)
+        variance = of(contrast)
         value[k] = -contrast @ fit.coefficients
         half[k] = stats.t.ppf(0.975, variance.df) * np.sqrt(variance.value)
     return Line(at, value, value - half, value + half)

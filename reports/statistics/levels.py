@@ -7,20 +7,17 @@ never by the number of samples.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from reports.statistics.counts import Array, Fit, Undecided, fit_counts
+from reports.statistics.factors import Chosen, Codes, Factors, factors, some, sums
 from reports.statistics.sandwich import Variance
-from reports.statistics.slopes import FEWEST_DF, Regression, variance_of
+from reports.statistics.slopes import FEWEST_DF, Regression, variances
 from reports.statistics.spans import independent
-
-Codes = np.ndarray[Any, np.dtype[np.int64]]
-Chosen = np.ndarray[Any, np.dtype[np.bool_]]
-# Name of an axis -> the number of each trial's value (n,).
-Factors = dict[str, Codes]
 
 
 class Levels(NamedTuple):
@@ -47,10 +44,10 @@ class Levels(NamedTuple):
         """Those of the trials in the fit."""
         return int(self.problem.trials["seed"].nunique())
 
-    def variance(self, weights: Array) -> Variance:
-        """Of a weighted sum (k,) of the levels, with its degrees of freedom."""
-        padding = np.zeros(self.problem.design.shape[1] - len(weights))
-        return variance_of(self.problem, self.fit, np.concatenate([weights, padding]))
+    def variances(self) -> Callable[[Array], Variance]:
+        """Of any weighted sum (k,) of the levels, with its degrees of freedom."""
+        of, padding = variances(self.problem, self.fit), self.problem.design.shape[1] - len(self.names)
+        return lambda weights: of(np.pad(weights, (0, padding)))
 
 
 def fit_levels(
@@ -72,8 +69,7 @@ def fit_levels(
         raise Undecided("; ".join(left_out.values()) or "there is no trial to decide by")
     used = np.unique(own[kept])
     focus = (own[kept, None] == used).astype(np.float64)
-    others = {key: codes[kept] for key, codes in others.items()}
-    columns = design(focus, others, None if numeric is None else numeric[kept])
+    columns = design(focus, some(others, kept), None if numeric is None else numeric[kept])
     n, p = columns.shape
     if n - p < FEWEST_DF:
         raise Undecided(f"{n} trials for {p} coefficients are too few (at least {p + FEWEST_DF})")
@@ -87,11 +83,6 @@ def fit_levels(
         problem=Regression(trials[kept], used.astype(np.float64), columns, len(trials)),
         fit=fit,
     )
-
-
-def factors(held: pd.DataFrame) -> Factors:
-    """Every column's values by number."""
-    return {str(key): pd.factorize(held[key].map(repr), sort=True)[0] for key in held}
 
 
 def joined(held: pd.DataFrame) -> pd.Series[str]:
@@ -119,13 +110,13 @@ def usable(levels: Codes, others: Factors, counts: Array) -> tuple[Chosen, dict[
     kept = np.ones(len(levels), bool)
     left_out: dict[int, str] = {}
     while True:
-        heard = _sums(levels, counts * kept) > 0
-        enough = _sums(levels, kept) > 1
+        heard = sums(levels, counts * kept) > 0
+        enough = sums(levels, kept) > 1
         left_out |= dict.fromkeys(map(int, levels[kept & ~heard]), "no pair collided")
         left_out |= dict.fromkeys(map(int, levels[kept & heard & ~enough]), "fewer than two trials")
         again = kept & heard & enough
         for codes in others.values():
-            again &= _sums(codes, counts * kept) > 0
+            again &= sums(codes, counts * kept) > 0
         if (again == kept).all():
             return kept, left_out
         kept = again
@@ -149,11 +140,6 @@ def design(focus: Array, others: Factors, numeric: pd.DataFrame | None = None) -
         names = [*(numeric if numeric is not None else []), *others]
         raise Undecided(f"what is compared cannot be told apart from {', '.join(map(str, names))}")
     return np.column_stack([focus, *beside])
-
-
-def _sums(codes: Codes, values: Array | Chosen) -> Array:
-    """(n,): the sum of `values` over the trials that share a trial's code."""
-    return np.asarray(np.bincount(codes, weights=values)[codes], np.float64)
 
 
 def _standardised(numeric: pd.DataFrame) -> list[Array]:

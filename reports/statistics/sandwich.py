@@ -20,32 +20,58 @@ class Variance(NamedTuple):
     df: float
 
 
-def clustered(
-    fit: Fit, design: Array, contrast: Array, clusters: np.ndarray[Any, np.dtype[np.int64]]
-) -> Variance:
-    """CR2 of a contrast of the coefficients: trials of a cluster vary together in any way, clusters do not
-    (Bell & McCaffrey 2002; Pustejovsky & Tipton 2018, with the inverse information as working variance), and
-    the degrees of freedom of Satterthwaite's approximation under the working model.
+class Clusters(NamedTuple):
+    """What the variance of any contrast of a fit is made of, of G clusters and p coefficients.
 
-    contrast: (p,). clusters: (n,) codes 0, 1, ... Raises Undecided where no cluster's residual is free.
+    Of a cluster with regressors X~ = QR and residuals r~, and a = (I - R B R')^-1/2 R d of a direction d = B
+    times the contrast: roots (G, p, p) give a, corners (G, p, p) are R, residuals (G, p) are Q' r~. bread: B.
     """
+
+    bread: Array
+    roots: Array
+    corners: Array
+    residuals: Array
+
+    def parts(self, contrast: Array) -> Array:
+        """(G,): each cluster's part in a contrast's error: roughly by how much the contrast would fall if the
+        cluster were left out.
+        """
+        return np.einsum("gp,gp->g", self.roots @ (self.bread @ contrast), self.residuals)
+
+    def variance(self, contrast: Array) -> Variance:
+        """CR2 of a contrast (p,) of the coefficients, with the degrees of freedom of Satterthwaite's
+        approximation under the working model. Raises Undecided where no cluster's residual is free.
+        """
+        a = self.roots @ (self.bread @ contrast)
+        norms, adjusted = np.square(a).sum(axis=1), np.einsum("gqp,gq->gp", self.corners, a)
+        # Of the G x G matrix diag(norms) - adjusted B adjusted': its trace, and the sum of its squares.
+        shared = np.einsum("gp,pq,gq->g", adjusted, self.bread, adjusted)
+        cross = self.bread @ (adjusted.T @ adjusted)
+        trace = float(norms.sum() - shared.sum())
+        squares = float(np.square(norms).sum() - 2 * norms @ shared + np.trace(cross @ cross))
+        if trace <= 1e-12 * norms.sum():
+            raise Undecided("each seed decides a coefficient alone: every size needs several seeds")
+        return Variance(float(np.square(self.parts(contrast)).sum()), trace**2 / squares)
+
+
+def clustered(fit: Fit, design: Array, clusters: np.ndarray[Any, np.dtype[np.int64]]) -> Clusters:
+    """Trials of a cluster vary together in any way, clusters do not (Bell & McCaffrey 2002; Pustejovsky &
+    Tipton 2018, with the inverse information as working variance). clusters: (n,) codes 0, 1, ...
+    """
+    p = design.shape[1]
     weight = np.sqrt(fit.information)
-    regressors, direction = design * weight[:, None], fit.bread @ contrast
     residual = np.divide(fit.score, weight, out=np.zeros_like(weight), where=weight > 0)
-    scores, adjusted, norms = [], [], []
-    for cluster in range(int(clusters.max()) + 1):
-        own = clusters == cluster
-        basis, corner = np.linalg.qr(regressors[own])
-        # (I - X B X')^-1/2 leaves alone what is orthogonal to X = QR; inside it is (I - R B R')^-1/2, and 0
-        # in a direction that this cluster decides alone, since there its residual is 0 too.
-        values, vectors = np.linalg.eigh(np.eye(len(corner)) - corner @ fit.bread @ corner.T)
-        root = np.divide(1, np.sqrt(np.abs(values)), out=np.zeros_like(values), where=values > 1e-9)
-        a = (vectors * root) @ vectors.T @ corner @ direction
-        scores.append(a @ (basis.T @ residual[own]))
-        adjusted.append(corner.T @ a)
-        norms.append(a @ a)
-    between = np.diag(norms) - np.array(adjusted) @ fit.bread @ np.array(adjusted).T
-    if np.trace(between) <= 1e-12 * sum(norms):
-        raise Undecided("each seed decides a coefficient alone: every size needs several seeds")
-    df = np.trace(between) ** 2 / (between**2).sum()
-    return Variance(float(np.square(scores).sum()), float(df))
+    order = np.argsort(clusters, kind="stable")
+    ends = np.cumsum(np.bincount(clusters))
+    regressors, residual = (design * weight[:, None])[order], residual[order]
+    corners, residuals = np.zeros((len(ends), p, p)), np.zeros((len(ends), p))
+    for k, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+        basis, corner = np.linalg.qr(regressors[start:end])
+        # Of a cluster with fewer trials than coefficients the rest stays 0.
+        corners[k, : len(corner)], residuals[k, : len(corner)] = corner, basis.T @ residual[start:end]
+    # (I - X B X')^-1/2 leaves alone what is orthogonal to X = QR; inside it is (I - R B R')^-1/2, and 0 in a
+    # direction that this cluster decides alone, since there its residual is 0 too.
+    values, vectors = np.linalg.eigh(np.eye(p) - corners @ fit.bread @ corners.transpose(0, 2, 1))
+    root = np.divide(1, np.sqrt(np.abs(values)), out=np.zeros_like(values), where=values > 1e-9)
+    inverse = (vectors * root[:, None]) @ vectors.transpose(0, 2, 1)
+    return Clusters(fit.bread, inverse @ corners, corners, residuals)

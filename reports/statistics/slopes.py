@@ -47,8 +47,9 @@ covers 93-96 % too, but with 3 its interval is 1.7 times as wide where seeds do 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -56,7 +57,8 @@ from scipy import optimize, stats
 
 from pipeline.study import PREDICTOR_AXES, Hypothesis, Study
 from reports.statistics.counts import Array, Fit, Undecided, fit_counts
-from reports.statistics.sandwich import Variance, clustered
+from reports.statistics.factors import Factors, factors, heard, some
+from reports.statistics.sandwich import Clusters, Variance, clustered
 from reports.statistics.spans import independent
 
 PREDICTOR_COLUMNS = {
@@ -166,12 +168,13 @@ def regression(hypothesis: Hypothesis, trials: pd.DataFrame, held: list[str]) ->
         raise Undecided("no pair collided in any trial")
     # Systems without a discriminator say nothing about its size.
     trials = trials[trials[PREDICTOR_COLUMNS[hypothesis.predictor]].notna()]
-    stored = len(trials)
-    trials = _heard(trials, held)
+    others = factors(trials[held])
+    kept = heard(trials["collisions"].to_numpy(np.float64), others)
+    stored, trials = len(trials), trials[kept]
     sizes = trials[PREDICTOR_COLUMNS[hypothesis.predictor]].to_numpy(np.float64, na_value=np.nan)
     if not np.isfinite(sizes).all():
         raise Undecided(f"{hypothesis.predictor} is missing for some trial")
-    design = design_matrix(np.log(sizes), trials[held], hypothesis.predictor)
+    design = design_matrix(np.log(sizes), some(others, kept), hypothesis.predictor)
     n, p = design.shape
     if n - p < FEWEST_DF:
         raise Undecided(f"{n} trials for {p} coefficients are too few (at least {p + FEWEST_DF})")
@@ -180,7 +183,7 @@ def regression(hypothesis: Hypothesis, trials: pd.DataFrame, held: list[str]) ->
 
 def slope_of(problem: Regression, fit: Fit, column: int) -> Slope:
     """The slope of log N2 = -log p2 along one column of the fitted design, with its intervals."""
-    variance = variance_of(problem, fit, np.eye(problem.design.shape[1])[column])
+    variance = variances(problem, fit)(np.eye(problem.design.shape[1])[column])
     # The model's coefficient belongs to log p2 = -log N2.
     value, error = -float(fit.coefficients[column]), float(np.sqrt(variance.value))
     wide, narrow = (float(stats.t.ppf(q, variance.df)) * error for q in (0.975, 0.95))
@@ -201,14 +204,19 @@ def slope_of(problem: Regression, fit: Fit, column: int) -> Slope:
     )
 
 
-def variance_of(problem: Regression, fit: Fit, contrast: Array) -> Variance:
-    """Of a contrast (p,) of the coefficients: by seeds where there are enough, else by trials."""
+def variances(problem: Regression, fit: Fit) -> Callable[[Array], Variance]:
+    """Of any contrast (p,) of the coefficients: by seeds where there are enough, else by trials."""
     if problem.trials["seed"].nunique() < FEWEST_SEEDS:
-        return Variance(float(contrast @ fit.covariance @ contrast), fit.df)
-    return clustered(fit, problem.design, contrast, pd.factorize(problem.trials["seed"])[0])
+        return lambda contrast: Variance(float(contrast @ fit.covariance @ contrast), fit.df)
+    return by_seed(problem, fit).variance
 
 
-def design_matrix(predictor: Array, held: pd.DataFrame, name: str) -> Array:
+def by_seed(problem: Regression, fit: Fit) -> Clusters:
+    """The fit's trials with their seeds as clusters, in the order in which they first appear."""
+    return clustered(fit, problem.design, pd.factorize(problem.trials["seed"])[0])
+
+
+def design_matrix(predictor: Array, held: Factors, name: str) -> Array:
     """(n, p): ones, the centred predictor, and an indicator for each further value of each held axis.
 
     Indicators that follow from earlier ones (axes that move together) are left out.
@@ -216,40 +224,12 @@ def design_matrix(predictor: Array, held: pd.DataFrame, name: str) -> Array:
     """
     if np.ptp(predictor) == 0:
         raise Undecided(f"{name} takes one value only")
-    held_levels = [column for key in held for column in _indicators(held[key])]
-    constant, centred = np.ones(len(predictor)), predictor - predictor.mean()
-    # With the predictor first, a held axis that determines it would lose a level silently: look for that too.
-    if 1 + len(held_levels) not in independent([constant, *held_levels, centred]):
-        raise Undecided(f"{name} cannot be told apart from {', '.join(map(str, held))}, which moves with it")
-    columns = [constant, centred, *held_levels]
-    return np.column_stack([columns[k] for k in independent(columns)])
-
-
-def _heard(trials: pd.DataFrame, held: list[str]) -> pd.DataFrame:
-    """Without the trials whose value of some held axis saw no collision; repeated, since leaving out can
-    silence others.
-    """
-    while True:
-        heard = pd.Series(True, index=trials.index)
-        for key in held:
-            heard &= trials.groupby(_levels(trials[key]))["collisions"].transform("sum") > 0
-        if heard.all():
-            return trials
-        trials = trials[heard]
-
-
-def _indicators(values: pd.Series) -> list[Array]:
-    """(n,) for each further value of an axis: where it is taken."""
-    levels = _levels(values)
-    return [(levels == level).astype(np.float64) for level in range(1, int(levels.max()) + 1)]
-
-
-def _levels(values: pd.Series) -> np.ndarray[Any, np.dtype[np.intp]]:
-    """(n,) which of an axis's values, in the order of their text."""
-    try:
-        codes, found = pd.factorize(values, use_na_sentinel=False)
-    except TypeError:  # lists
-        codes, found = pd.factorize(values.map(repr))
-    texts = [repr(value) for value in found]
-    rank = {text: k for k, text in enumerate(sorted(texts))}
-    return np.array([rank[text] for text in texts])[codes]
+    levels = [codes == level for codes in held.values() for level in np.unique(codes)[1:]]
+    columns = [np.ones(len(predictor)), *(level.astype(np.float64) for level in levels)]
+    centred = predictor - predictor.mean()
+    # The predictor last: before the others it would take the place of a level that determines it. What it
+    # does not follow from follows from it neither.
+    kept = independent([*columns, centred])
+    if kept[-1] != len(columns):
+        raise Undecided(f"{name} cannot be told apart from {', '.join(held)}, which moves with it")
+    return np.column_stack([columns[0], centred, *(columns[k] for k in kept[1:-1])])

@@ -14,13 +14,14 @@ DEPENDENT = 1e-9
 
 def independent(columns: Sequence[Array]) -> list[int]:
     """Which of the columns (n,) do not follow from earlier ones, by Gram and Schmidt, twice for accuracy."""
-    basis = np.empty((len(columns[0]), 0))
-    kept = []
+    basis = np.empty((len(columns), len(columns[0])))
+    kept: list[int] = []
     for k, column in enumerate(columns):
-        rest = column
+        rest, known = column, basis[: len(kept)]
         for _ in range(2):
-            rest = rest - basis @ (basis.T @ rest)
-        if np.linalg.norm(rest) > DEPENDENT * np.linalg.norm(column):
-            basis = np.column_stack([basis, rest / np.linalg.norm(rest)])
+            rest = rest - (known @ rest) @ known
+        length = np.linalg.norm(rest)
+        if length > DEPENDENT * np.linalg.norm(column):
+            basis[len(kept)] = rest / length
             kept.append(k)
     return kept

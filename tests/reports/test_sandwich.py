@@ -24,7 +24,7 @@ def test_seeds_with_the_same_design_are_a_sample_of_slopes() -> None:
     seeds = np.repeat(np.arange(5), 6)
     y = rng.standard_normal(30) + rng.standard_normal(5)[seeds] * x
     design = np.column_stack([np.ones(30), x])
-    found = clustered(least_squares(design, y), design, np.array([0.0, 1.0]), seeds)
+    found = clustered(least_squares(design, y), design, seeds).variance(np.array([0.0, 1.0]))
     own = [np.polyfit(x[seeds == k], y[seeds == k], 1)[0] for k in range(5)]
     assert found.value == pytest.approx(np.var(own, ddof=1) / 5, rel=1e-9)
     assert found.df == pytest.approx(4, rel=1e-9)
@@ -50,7 +50,7 @@ def test_it_is_the_dense_formula_with_weights_and_unequal_seeds() -> None:
         variance += float((contrast @ fit.bread @ x[own].T @ adjusted @ residual[own]) ** 2)
         columns.append(free[:, own] @ adjusted @ x[own] @ fit.bread @ contrast)
     cross = np.array(columns) @ np.array(columns).T
-    found = clustered(fit, design, contrast, seeds)
+    found = clustered(fit, design, seeds).variance(contrast)
     assert found.value == pytest.approx(variance, rel=1e-6)
     assert found.df == pytest.approx(np.trace(cross) ** 2 / (cross**2).sum(), rel=1e-6)
 
@@ -61,4 +61,4 @@ def test_seeds_that_each_decide_a_coefficient_leave_nothing_to_judge_by() -> Non
     own = np.column_stack([design[:, :4] * design[:, 4:], design[:, :4]])
     fit = least_squares(own, np.random.default_rng(0).standard_normal(12))
     with pytest.raises(Undecided, match="each seed decides"):
-        clustered(fit, own, np.eye(8)[0], seeds)
+        clustered(fit, own, seeds).variance(np.eye(8)[0])

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.study import Hypothesis, Study
 from reports.statistics.counts import Undecided
+from reports.statistics.factors import factors
 from reports.statistics.slopes import Slope, covariates, design_matrix, estimate
 from reports.statistics.verdicts import decide, rule
 from tests.reports import simulate, synthetic
@@ -109,13 +110,13 @@ def test_what_a_search_chose_for_each_capacity_is_no_covariate() -> None:
 def test_axes_that_move_together_count_once() -> None:
     held = pd.DataFrame({"a": [1, 1, 2, 2, 3, 3], "b": ["x", "x", "y", "y", "z", "z"]})
     x = np.array([0.0, 1.0] * 3)
-    assert design_matrix(x, held, "size").shape == (6, 4)
+    assert design_matrix(x, factors(held), "size").shape == (6, 4)
 
 
 def test_a_predictor_that_moves_with_another_axis_is_undecided() -> None:
     held = pd.DataFrame({"generator.width": [8, 8, 16, 16]})
     with pytest.raises(Undecided, match=r"cannot be told apart from generator\.width"):
-        design_matrix(np.array([0.0, 0.0, 1.0, 1.0]), held, "log_discriminator_params")
+        design_matrix(np.array([0.0, 0.0, 1.0, 1.0]), factors(held), "log_discriminator_params")
 
 
 def decided(change: Any = None) -> Any:

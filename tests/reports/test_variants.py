@@ -11,7 +11,8 @@ from scipy import stats
 
 from reports.statistics.contrasts import contrasts
 from reports.statistics.counts import Undecided
-from reports.statistics.levels import design, factors, fit_levels, moving_along
+from reports.statistics.factors import factors
+from reports.statistics.levels import design, fit_levels, moving_along
 from reports.statistics.variants import Decision, rule_in_words
 from reports.statistics.verdicts import Verdict, decide
 from tests.reports import compared

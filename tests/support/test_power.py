@@ -183,7 +183,7 @@ def test_seeds_as_clusters_are_found_as_often_as_predicted() -> None:
         x, collisions, pairs = study(rng, slope, 5, 4000, 1e4, 0.5)
         design = np.column_stack([np.ones_like(x), x])
         fit = fit_counts(collisions.astype(float), design, np.full(len(x), np.log(pairs)))
-        variance = clustered(fit, design, np.array([0.0, 1.0]), np.arange(len(x)) // len(SIZES))
+        variance = clustered(fit, design, np.arange(len(x)) // len(SIZES)).variance(np.array([0.0, 1.0]))
         found += abs(fit.coefficients[1]) > stats.t.ppf(0.975, variance.df) * np.sqrt(variance.value)
     predicted = power(slope, SIZES, 5, 4000, 1e4, 0.5, clusters=5)
     assert found / repeats == pytest.approx(predicted, abs=0.08)

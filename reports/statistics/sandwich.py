@@ -32,26 +32,17 @@ class Clusters(NamedTuple):
     corners: Array
     residuals: Array
 
-    def parts(self, contrast: Array) -> Array:
-        """(G,): each cluster's part in a contrast's error: roughly by how much the contrast would fall if the
-        cluster were left out.
-        """
-        return np.einsum("gp,gp->g", self.roots @ (self.bread @ contrast), self.residuals)
-
     def variance(self, contrast: Array) -> Variance:
         """CR2 of a contrast (p,) of the coefficients, with the degrees of freedom of Satterthwaite's
         approximation under the working model. Raises Undecided where no cluster's residual is free.
         """
         a = self.roots @ (self.bread @ contrast)
         norms, adjusted = np.square(a).sum(axis=1), np.einsum("gqp,gq->gp", self.corners, a)
-        # Of the G x G matrix diag(norms) - adjusted B adjusted': its trace, and the sum of its squares.
-        shared = np.einsum("gp,pq,gq->g", adjusted, self.bread, adjusted)
-        cross = self.bread @ (adjusted.T @ adjusted)
-        trace = float(norms.sum() - shared.sum())
-        squares = float(np.square(norms).sum() - 2 * norms @ shared + np.trace(cross @ cross))
-        if trace <= 1e-12 * norms.sum():
+        between = np.diag(norms) - adjusted @ self.bread @ adjusted.T
+        if np.trace(between) <= 1e-12 * norms.sum():
             raise Undecided("each seed decides a coefficient alone: every size needs several seeds")
-        return Variance(float(np.square(self.parts(contrast)).sum()), trace**2 / squares)
+        df = np.trace(between) ** 2 / (between**2).sum()
+        return Variance(float(np.square((a * self.residuals).sum(axis=1)).sum()), float(df))
 
 
 def clustered(fit: Fit, design: Array, clusters: np.ndarray[Any, np.dtype[np.int64]]) -> Clusters:

@@ -58,7 +58,7 @@ from scipy import optimize, stats
 from pipeline.study import PREDICTOR_AXES, Hypothesis, Study
 from reports.statistics.counts import Array, Fit, Undecided, fit_counts
 from reports.statistics.factors import Factors, factors, heard, some
-from reports.statistics.sandwich import Clusters, Variance, clustered
+from reports.statistics.sandwich import Variance, clustered
 from reports.statistics.spans import independent
 
 PREDICTOR_COLUMNS = {
@@ -208,12 +208,7 @@ def variances(problem: Regression, fit: Fit) -> Callable[[Array], Variance]:
     """Of any contrast (p,) of the coefficients: by seeds where there are enough, else by trials."""
     if problem.trials["seed"].nunique() < FEWEST_SEEDS:
         return lambda contrast: Variance(float(contrast @ fit.covariance @ contrast), fit.df)
-    return by_seed(problem, fit).variance
-
-
-def by_seed(problem: Regression, fit: Fit) -> Clusters:
-    """The fit's trials with their seeds as clusters, in the order in which they first appear."""
-    return clustered(fit, problem.design, pd.factorize(problem.trials["seed"])[0])
+    return clustered(fit, problem.design, pd.factorize(problem.trials["seed"])[0]).variance
 
 
 def design_matrix(predictor: Array, held: Factors, name: str) -> Array:

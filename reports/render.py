@@ -12,10 +12,12 @@ from markupsafe import Markup
 from pipeline.errors import InputError
 from pipeline.store.run import Run, load_run
 from reports import csv_tables, folders, words
+from reports.algebra import single_threaded
 from reports.explorer import inline
 from reports.explorer.payload import embedded, first_figure, payload
-from reports.figures import style
 from reports.figures.drawings import draw
+from reports.figures.encoder import encoder
+from reports.figures.style import SCREEN
 from reports.findings import find
 from reports.findings import tables as derived
 from reports.sections import (
@@ -64,18 +66,21 @@ def page(run: Run) -> bytes:
     return render(read(run))["index.html"]
 
 
+@single_threaded()
 def render(results: Results) -> dict[str, bytes]:
     """Every file of the report by its path inside the report's folder."""
     study = results.study
-    found = find(results)
-    tables = derived(results, found)
-    files = {f"tables/{name}": content for name, content in tables.items()}
-    with style.context():
-        shown = draw(results, found, files)
-    grids, galleries = pictures.grids(results), pictures.galleries(results)
+    with encoder(SCREEN) as encode:
+        found = find(results)
+        drawn = draw(results, found, encode)
+        tables = derived(results, found)
+        explored = payload(results, found.verdicts)
+        grids, galleries = pictures.grids(results), pictures.galleries(results)
+        repeated = clusters.largest(results)
+        files = drawn.files()
+    files |= {f"tables/{name}": content for name, content in tables.items()}
     files |= {f"figures/{grid.name}.png": grid.png for grid in grids}
     files |= {f"figures/{pair.name}.png": pair.png for gallery in galleries for pair in gallery.pairs}
-    repeated = clusters.largest(results)
     for one in (cluster for group in repeated for cluster in group.clusters):
         files |= {f"figures/{one.name}.png": one.png} if one.png else {}
     context: dict[str, Any] = {
@@ -96,7 +101,7 @@ def render(results: Results) -> dict[str, bytes]:
         "where_it_holds": in_words,
         "rule_in_words": rule_in_words,
         "listing": listing,
-        "shown": shown,
+        "shown": drawn.shown,
         "grids": grids,
         "galleries": galleries,
         "repeated": repeated,
@@ -132,7 +137,7 @@ def render(results: Results) -> dict[str, bytes]:
         "lstrip_blocks": True,
     }
     html = jinja2.Environment(autoescape=True, keep_trailing_newline=True, **options)  # type: ignore[arg-type]
-    explored, script = payload(results, found.verdicts), inline.script(html)
+    script = inline.script(html)
     context |= {"explorer": explored and embedded(explored), "first_figure": first_figure(found.verdicts)}
     context |= {"script": script, "policy": inline.policy(script)}
     html.filters["image"] = lambda path: Markup(

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from pipeline.errors import InputError
 from reports import folders, words
+from reports.algebra import single_threaded
 from reports.comparison import differences, slopes, support
 from reports.comparison.shared import Shared, shared
 from reports.comparison.sides import Side, sides
@@ -30,6 +31,7 @@ class Comparison(NamedTuple):
     shared: Shared
 
 
+@single_threaded()
 def compare(run_paths: Sequence[str], out: str = "comparison") -> Comparison:
     """Write the comparison of two or more runs (directories or any fsspec URLs) into a folder.
 
@@ -55,10 +57,12 @@ def compare(run_paths: Sequence[str], out: str = "comparison") -> Comparison:
 
 def _render(found: list[Side], hypotheses: list[slopes.Compared], same: Shared) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
-    with style.context():
-        drawing = forest([(one.name, one.slopes, one.pooled) for one in hypotheses])
-    if drawing:
-        files |= {f"{FIGURE}.png": drawing.png, f"{FIGURE}.svg": drawing.svg}
+    with style.context(style.SCREEN):
+        figure = forest([(one.name, one.slopes, one.pooled) for one in hypotheses])
+        if figure is not None:
+            files = {
+                f"{FIGURE}.{kind}": content for kind, content in style.encode(figure, style.SCREEN).items()
+            }
     cells, notes = support.cells(found)
     context: dict[str, Any] = {
         "labels": [side.label for side in found],
@@ -74,7 +78,7 @@ def _render(found: list[Side], hypotheses: list[slopes.Compared], same: Shared) 
         "notes": notes,
         "known": support.known(found),
         "same": same,
-        "figure": f"{FIGURE}.png" if drawing else None,
+        "figure": f"{FIGURE}.png" if figure is not None else None,
     }
     options: dict[str, Any] = {
         "loader": jinja2.PackageLoader("reports", "templates"),

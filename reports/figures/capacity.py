@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from reports.figures.marks import beside, dot
-from reports.figures.style import COLOURS, Drawing, axes, encode
+from reports.figures.style import COLOURS, axes
 from reports.statistics.growth import Growth
 from reports.words import PREDICTORS
 
@@ -15,7 +16,7 @@ BLUE, ORANGE, GREEN = COLOURS[:3]
 POINT = "#888888"
 
 
-def shape(one: Growth) -> Drawing:
+def shape(one: Growth) -> Figure:
     """Trials with held effects taken out, the fitted line with its band, isotonic steps, and the broken stick
     where the straight line is rejected.
     """
@@ -51,4 +52,4 @@ def shape(one: Growth) -> Drawing:
     ax.set(xscale="log", yscale="log", xlabel=PREDICTORS[one.hypothesis.predictor])
     ax.set_ylabel("support size $N_2$, other effects taken out")
     beside(ax, entries)
-    return encode(figure)
+    return figure

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.figures.marks import beside, dot
-from reports.figures.style import COLOURS, REAL, Drawing, encode, panels
+from reports.figures.style import COLOURS, REAL, panels
 from reports.statistics.pooling import Pooled
 from reports.statistics.slopes import Slope
 
 
-def forest(hypotheses: Sequence[tuple[str, Mapping[str, Slope], Pooled | None]]) -> Drawing | None:
+def forest(hypotheses: Sequence[tuple[str, Mapping[str, Slope], Pooled | None]]) -> Figure | None:
     """A panel for each hypothesis (name, slopes by run, pooled slope) that has a slope somewhere."""
     found = [one for one in hypotheses if one[1]]
     if not found:
@@ -36,4 +37,4 @@ def forest(hypotheses: Sequence[tuple[str, Mapping[str, Slope], Pooled | None]])
     if any(pooled for _, _, pooled in found):
         entries.append(dot(COLOURS[1], "D", "random-effects mean"))
     beside(grid[0, 0], entries)
-    return encode(figure)
+    return figure

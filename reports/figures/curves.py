@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from reports.figures.style import COLOURS, Drawing, encode
+from reports.figures.style import COLOURS
+from reports.statistics.counts import Array
 from reports.tables.results import Results
 
 # More panels or lines than this cannot be read.
@@ -37,17 +39,18 @@ def drawn(results: Results) -> pd.DataFrame:
     return pd.concat(parts) if parts else trials
 
 
-def training_curves(trials: pd.DataFrame, curves: pd.DataFrame) -> Drawing | None:
+def training_curves(trials: pd.DataFrame, curves: pd.DataFrame) -> Figure | None:
     """Losses and what the system watches (a GAN's distinguishing gap): solid completed, dotted grey not
     completed.
 
     trials: those of one variant in `drawn`. curves: the table, of any trials.
     """
-    curves = curves[curves["trial_id"].isin(trials["trial_id"])]
+    curves = curves[curves["trial_id"].isin(trials["trial_id"])].sort_values("step", kind="stable")
     sizes = sorted(set(trials["discriminator_params"]))
     rows = _rows(set(curves["metric"]))
     if not rows or not sizes:
         return None
+    lines = {key: _line(points) for key, points in curves.groupby(["trial_id", "metric"], sort=False)}
     figure = Figure(figsize=(max(7.2, 1.45 * len(sizes) + 2.2), 1.95 * len(rows)), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(rows), len(sizes), sharex=True, sharey="row", squeeze=False)
@@ -55,11 +58,18 @@ def training_curves(trials: pd.DataFrame, curves: pd.DataFrame) -> Drawing | Non
         _limits(grid[k, 0], curves, trials, [metric for metric, _ in metrics])
         grid[k, 0].set_ylabel(label)
         for j, size in enumerate(sizes):
-            for _, trial in trials[trials["discriminator_params"] == size].iterrows():
-                own = curves[curves["trial_id"] == trial["trial_id"]]
+            for completed in (True, False):
+                alike = (trials["discriminator_params"] == size) & (
+                    (trials["status"] == "completed") == completed
+                )
                 for m, (metric, _) in enumerate(metrics):
-                    line = own[own["metric"] == metric]
-                    _line(grid[k, j], line, COLOURS[m % len(COLOURS)], trial["status"] == "completed")
+                    own = [lines.get((trial, metric)) for trial in trials.loc[alike, "trial_id"]]
+                    _draw(
+                        grid[k, j],
+                        [line for line in own if line is not None],
+                        COLOURS[m % len(COLOURS)],
+                        completed,
+                    )
         handles = [
             Line2D([], [], color=COLOURS[m % len(COLOURS)], label=text) for m, (_, text) in enumerate(metrics)
         ]
@@ -67,7 +77,7 @@ def training_curves(trials: pd.DataFrame, curves: pd.DataFrame) -> Drawing | Non
     for j, size in enumerate(sizes):
         grid[0, j].set_title(f"{int(size):,} params" if size else "no discriminator")
         grid[-1, j].set_xlabel("generator step")
-    return encode(figure)
+    return figure
 
 
 def _rows(metrics: set[str]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -94,16 +104,21 @@ def evenly(values: Sequence[Any], most: int) -> list[Any]:
     return [values[k] for k in np.unique(np.linspace(0, len(values) - 1, most).round().astype(int))]
 
 
-def _line(ax: Axes, points: pd.DataFrame, colour: str, completed: bool) -> None:
-    points = points.sort_values("step", kind="stable")
-    y = points["value"].to_numpy(np.float64, na_value=np.nan)
-    y = np.where(np.isfinite(y), y, np.nan)
-    steps = points["step"].to_numpy(np.float64)
-    marker = "o" if np.isfinite(y).sum() == 1 else ""  # one point alone is no line
-    if completed:
-        ax.plot(steps, y, color=colour, linewidth=0.9, alpha=0.75, marker=marker, markersize=3)
-    else:
-        ax.plot(steps, y, color="#888888", linewidth=0.9, linestyle=":", marker=marker, markersize=3)
+def _line(points: pd.DataFrame) -> Array:
+    """(k, 2): steps and values, with gaps where these are not finite."""
+    steps, values = (points[key].to_numpy(np.float64, na_value=np.nan) for key in ("step", "value"))
+    return np.column_stack([steps, np.where(np.isfinite(values), values, np.nan)])
+
+
+def _draw(ax: Axes, lines: list[Array], colour: str, completed: bool) -> None:
+    look: dict[str, Any] = {"color": colour, "alpha": 0.75} if completed else {"color": "#888888"}
+    style = "-" if completed else ":"
+    ax.add_collection(LineCollection(lines, linewidths=0.9, linestyles=style, zorder=2, **look))
+    # One point alone is no line.
+    alone = [line[np.isfinite(line[:, 1])] for line in lines if np.isfinite(line[:, 1]).sum() == 1]
+    if alone:
+        ax.plot(*np.concatenate(alone).T, "o", markersize=3, **look)
+    ax.autoscale_view()
 
 
 def _limits(ax: Axes, curves: pd.DataFrame, trials: pd.DataFrame, metrics: list[str]) -> None:

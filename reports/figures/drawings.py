@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from concurrent.futures import Future
+from itertools import chain
 from typing import NamedTuple
+
+from matplotlib.figure import Figure
 
 from reports.figures import capacity as capacity_figure
 from reports.figures import cells, curves, profiles, ruler, search_space
@@ -12,7 +17,8 @@ from reports.figures import robustness as robustness_figure
 from reports.figures import searches as search_figures
 from reports.figures import support as figures
 from reports.figures import tau as tau_figure
-from reports.figures.style import Drawing
+from reports.figures.encoder import Encode
+from reports.figures.style import Files
 from reports.findings import Findings
 from reports.sections import batches, modes, searches, tuning
 from reports.sections.searches import Searched
@@ -30,7 +36,23 @@ class Shown(NamedTuple):
     alt: str
 
 
-Captioned = tuple[Drawing | None, str]
+class Drawn(NamedTuple):
+    """Figures by name, which are still being encoded."""
+
+    shown: dict[str, Shown]
+    encoded: dict[str, Future[Files]]
+
+    def files(self) -> dict[str, bytes]:
+        """Their files by path, once all are there."""
+        return {
+            f"figures/{name}.{kind}": content
+            for name, files in self.encoded.items()
+            for kind, content in files.result().items()
+        }
+
+
+# Name, figure where there is something to draw, caption.
+Captioned = tuple[str, Figure | None, str]
 LOOKS = (
     "points of equal size stand side by side by variant. Hollow: not past the quality gate. Arrow: no pair "
     "collided, only the lower bound is known."
@@ -42,128 +64,135 @@ SETTINGS = (
 )
 
 
-def draw(results: Results, found: Findings, files: dict[str, bytes]) -> dict[str, Shown]:
-    """Draw every figure there is data for, add its files, and give captions by name."""
-    drawings = (
-        _rulers(results, found.verdicts) | _support(results) | _tau_curves(results) | _training(results)
-    )
-    drawings |= _capacity(found.growths)
-    drawings |= _modes(results) | _tuning(results) | _searches(results)
-    drawings["profiles"] = (
+def draw(results: Results, found: Findings, encode: Encode) -> Drawn:
+    """Every figure there is data for, with its caption. Inside an `encoder`, of which `encode` is."""
+    drawn = Drawn({}, {})
+    for name, figure, caption in chain(
+        _rulers(results, found.verdicts),
+        _support(results),
+        _tau_curves(results),
+        _training(results),
+        _capacity(found.growths),
+        _modes(results),
+        _tuning(results),
+        _searches(results),
+        _compared(found),
+    ):
+        if figure is not None:
+            drawn.shown[name] = Shown(name, caption, caption.split(".")[0])
+            drawn.encoded[name] = encode(figure)
+    return drawn
+
+
+def _compared(found: Findings) -> Iterator[Captioned]:
+    yield (
+        "profiles",
         profiles.profiles(found.compared.across),
         "Performance profiles: the share of each variant's trials whose support size exceeds a ratio to "
         "that of held-out real images, tasks weighing the same; bands: pointwise 95 % intervals of a "
         "bootstrap over trials. A line wholly above another's is a variant with the larger support "
         "throughout.",
     )
-    drawings["judgments"] = (
+    yield (
+        "judgments",
         judged_figure.duplicate_curves(found.labelled),
         "How likely people are to call a pair duplicates, by its distance: a logistic curve in log "
         "distance, fitted to every judgment (above: duplicate, below: different, middle: unsure, which "
         "the fit leaves out).",
     )
-    shown = {}
-    for name, (drawing, caption) in drawings.items():
-        if drawing is not None:
-            files |= {f"figures/{name}.{kind}": one for kind, one in drawing._asdict().items() if one}
-            shown[name] = Shown(name, caption, caption.split(".")[0])
-    return shown
 
 
-def _rulers(results: Results, found: list[Robustness]) -> dict[str, Captioned]:
-    return {
-        "controls": (
-            ruler.recovery(results),
-            "Samplers whose law is known, made of real images: true N₂, enumerated, against measured N₂ "
-            f"with its 95 % interval. {ruler.coverage_in_words(results)} Points on the dashed line are "
-            "measured right.",
-        ),
-        "robustness": (
-            robustness_figure.effects(found),
-            "The effect behind each hypothesis (a slope of log N₂, or the difference of the two variants "
-            "furthest apart) at every τ and under every embedding, and at the study's own τ without each "
-            "trial's largest cluster and without each seed, decided by the same rule; the ring is the "
-            "study's own τ, under the first embedding the verdict itself. Shaded: the margin within which "
-            "an effect is called none. Cross: no effect could be estimated. All points of a panel come "
-            "from the same samples.",
-        ),
-    }
+def _rulers(results: Results, found: list[Robustness]) -> Iterator[Captioned]:
+    yield (
+        "controls",
+        ruler.recovery(results),
+        "Samplers whose law is known, made of real images: true N₂, enumerated, against measured N₂ "
+        f"with its 95 % interval. {ruler.coverage_in_words(results)} Points on the dashed line are "
+        "measured right.",
+    )
+    yield (
+        "robustness",
+        robustness_figure.effects(found),
+        "The effect behind each hypothesis (a slope of log N₂, or the difference of the two variants "
+        "furthest apart) at every τ and under every embedding, and at the study's own τ without each "
+        "trial's largest cluster and without each seed, decided by the same rule; the ring is the "
+        "study's own τ, under the first embedding the verdict itself. Shaded: the margin within which "
+        "an effect is called none. Cross: no effect could be estimated. All points of a panel come "
+        "from the same samples.",
+    )
 
 
-def _support(results: Results) -> dict[str, Captioned]:
+def _support(results: Results) -> Iterator[Captioned]:
     n = f"n = {many(len(results.completed), 'measured trial')}"
     points = TRIALS if cells.points(results).rows is results.completed else SETTINGS
-    return {
-        "support-by-discriminator": (
-            figures.support_by(results, "discriminator_params", "discriminator parameters"),
-            f"Support size against discriminator size, {n}. {points} The line is the held-out real images' "
-            "own N₂ under the same ruler, its band the 95 % interval.",
-        ),
-        "support-by-train-samples": (
-            figures.support_by(results, "train_samples", "training samples"),
-            f"Support size against the number of training samples, {n}. {points}",
-        ),
-        "support-by-variant": (
-            figures.by_variant(results),
-            f"Support size of each variant relative to held-out real images under the same ruler, {n}.",
-        ),
-        "quality": (
-            figures.quality(results),
-            f"Support size against precision, {n}. Left of the gate (shaded) few near-duplicates are a "
-            "sign of noise, not of diversity.",
-        ),
-        "batches": (
-            batches.batches(results),
-            "How often a batch of s samples holds a near-duplicate pair. Points with Clopper–Pearson 95 % "
-            "intervals; line: predicted from N₂ if all images were equally likely; dashed: one half.",
-        ),
-    }
+    yield (
+        "support-by-discriminator",
+        figures.support_by(results, "discriminator_params", "discriminator parameters"),
+        f"Support size against discriminator size, {n}. {points} The line is the held-out real images' "
+        "own N₂ under the same ruler, its band the 95 % interval.",
+    )
+    yield (
+        "support-by-train-samples",
+        figures.support_by(results, "train_samples", "training samples"),
+        f"Support size against the number of training samples, {n}. {points}",
+    )
+    yield (
+        "support-by-variant",
+        figures.by_variant(results),
+        f"Support size of each variant relative to held-out real images under the same ruler, {n}.",
+    )
+    yield (
+        "quality",
+        figures.quality(results),
+        f"Support size against precision, {n}. Left of the gate (shaded) few near-duplicates are a "
+        "sign of noise, not of diversity.",
+    )
+    yield (
+        "batches",
+        batches.batches(results),
+        "How often a batch of s samples holds a near-duplicate pair. Points with Clopper–Pearson 95 % "
+        "intervals; line: predicted from N₂ if all images were equally likely; dashed: one half.",
+    )
 
 
-def _capacity(growths: list[Growth]) -> dict[str, Captioned]:
-    return {
-        f"capacity-{k}": (
+def _capacity(growths: list[Growth]) -> Iterator[Captioned]:
+    for k, one in enumerate(growths):
+        yield (
+            f"capacity-{k}",
             capacity_figure.shape(one),
             f"N₂ against {PREDICTORS[one.hypothesis.predictor]}, the effects of the other varied axes taken "
             "out. Shaded: the line's pointwise 95 % interval. Dashed: the best curve that "
             "never turns. Dash-dotted, where a straight line is rejected: the broken stick.",
         )
-        for k, one in enumerate(growths)
-    }
 
 
-def _modes(results: Results) -> dict[str, Captioned]:
-    datasets = dict.fromkeys(one.dataset for one in modes.reached(results))
-    return {
-        f"modes-{dataset}": (
+def _modes(results: Results) -> Iterator[Captioned]:
+    for dataset in dict.fromkeys(one.dataset for one in modes.reached(results)):
+        yield (
+            f"modes-{dataset}",
             modes.drawing(results, dataset),
             f"Modes of {dataset.replace('_', ' ')} that each variant's samples reach. A point is a trial; "
             "grey: published means, with their spread as a bar where the paper gives one; dotted: all there "
             "are.",
         )
-        for dataset in datasets
-    }
 
 
-def _tuning(results: Results) -> dict[str, Captioned]:
-    found = tuning.compared(results)
-    return {
-        "tuning": (
-            tuning.drawing(results, found),
-            "The tuning score of each group's setting, the best of its search, beside the same setting on "
-            "fresh seeds. A diamond beyond the bar on the better side: part of it was luck.",
-        )
-    }
+def _tuning(results: Results) -> Iterator[Captioned]:
+    yield (
+        "tuning",
+        tuning.drawing(results, tuning.compared(results)),
+        "The tuning score of each group's setting, the best of its search, beside the same setting on "
+        "fresh seeds. A diamond beyond the bar on the better side: part of it was luck.",
+    )
 
 
-def _searches(results: Results) -> dict[str, Captioned]:
-    found: dict[str, Captioned] = {}
+def _searches(results: Results) -> Iterator[Captioned]:
     for k, search in enumerate(searches.searched(results)):
-        found |= _course(search, k) | _space(search, k)
-    return found
+        yield from _course(search, k)
+        yield from _space(search, k)
 
 
-def _course(search: Searched, k: int) -> dict[str, Captioned]:
+def _course(search: Searched, k: int) -> Iterator[Captioned]:
     worst = ""
     if search.able:
         point = [one.values for one in search.able]
@@ -172,64 +201,64 @@ def _course(search: Searched, k: int) -> dict[str, Captioned]:
             for objective in search.options.objective
         ]
         worst = ", ".join(f"{m} {number(end)}" for m, end in zip(search.metrics, ends, strict=True))
-    return {
-        f"search-{k}-history": (
-            search_figures.history(search),
-            "The course of the search: what each suggestion was worth, and the best so far that keeps the "
-            "constraints.",
-        ),
-        f"search-{k}-front": (
-            search_figures.front(search),
-            "The Pareto front: suggestions to which no other is better in one objective and as good in the "
-            "rest.",
-        ),
-        f"search-{k}-hypervolume": (
-            search_figures.hypervolume(search),
-            "Hypervolume over time: how much of the objectives' space the feasible suggestions until then "
-            f"dominate, measured from the worst value of each that a feasible one has ({worst}), in the "
-            "product of the objectives' units.",
-        ),
-        f"search-{k}-importance": (
-            search_figures.importance(search),
-            "How much each key decides whether a suggestion is among the best quarter (PED-ANOVA; "
-            "conditional keys where they are proposed). Shares of 1; of few suggestions a rough guide.",
-        ),
-    }
+    yield (
+        f"search-{k}-history",
+        search_figures.history(search),
+        "The course of the search: what each suggestion was worth, and the best so far that keeps the "
+        "constraints.",
+    )
+    yield (
+        f"search-{k}-front",
+        search_figures.front(search),
+        "The Pareto front: suggestions to which no other is better in one objective and as good in the rest.",
+    )
+    yield (
+        f"search-{k}-hypervolume",
+        search_figures.hypervolume(search),
+        "Hypervolume over time: how much of the objectives' space the feasible suggestions until then "
+        f"dominate, measured from the worst value of each that a feasible one has ({worst}), in the "
+        "product of the objectives' units.",
+    )
+    yield (
+        f"search-{k}-importance",
+        search_figures.importance(search),
+        "How much each key decides whether a suggestion is among the best quarter (PED-ANOVA; "
+        "conditional keys where they are proposed). Shares of 1; of few suggestions a rough guide.",
+    )
 
 
-def _space(search: Searched, k: int) -> dict[str, Captioned]:
-    found: dict[str, Captioned] = {
-        f"search-{k}-slice-{metric}": (
+def _space(search: Searched, k: int) -> Iterator[Captioned]:
+    for metric in search.metrics:
+        yield (
+            f"search-{k}-slice-{metric}",
             search_space.slices(search, metric),
             f"Each key against {metric}. Dark: early suggestions, light: late ones. Hollow: outside the "
             "constraints. A conditional key has only the suggestions that it was proposed in.",
         )
-        for metric in search.metrics
-    }
-    found[f"search-{k}-contour"] = (
+    yield (
+        f"search-{k}-contour",
         search_space.contour(search),
         f"{search.metrics[0]} over the two numbers of the space that matter most for it, interpolated "
         "between suggestions. Cross: outside the constraints.",
     )
-    found[f"search-{k}-parallel"] = (
+    yield (
+        f"search-{k}-parallel",
         search_space.parallel(search),
         "Every complete suggestion as a line through its settings and what they are worth. Thick: the best, "
         "or the front. Dashed: outside the constraints.",
     )
-    return found
 
 
-def _tau_curves(results: Results) -> dict[str, Captioned]:
+def _tau_curves(results: Results) -> Iterator[Captioned]:
     rows = tau_figure.histograms(results)
     keys = sorted(set(zip(rows["embedding"], rows["data_fingerprint"].dropna(), strict=False)))
     several = len({data for _, data in keys}) > 1
     names = results.study.measure.embedding_names()
     left_out = len(tau_figure.drawn(results)) < len(tau_figure.drawn(results, most=None))
     of = f" ({tau_figure.MOST_TRIALS} of the lowest seeds)" if left_out else ""
-    found: dict[str, Captioned] = {}
     for embedding, data in sorted(keys, key=lambda key: names.index(key[0])):
-        name = f"tau-{file_name(embedding)}" + (f"-{data}" if several else "")
-        found[name] = (
+        yield (
+            f"tau-{file_name(embedding)}" + (f"-{data}" if several else ""),
             tau_figure.tau_curves(results, embedding, data),
             f"N₂ at every τ under {embedding}, and relative to held-out real images at the same τ. Thick: "
             f"the trial in the middle at that τ among those of a discriminator size{of}, the thin lines; "
@@ -237,22 +266,20 @@ def _tau_curves(results: Results) -> dict[str, Captioned]:
             "beyond the closest pairs, where a distance is known to the width of a bin only. Brown: the "
             "study's own τ. A plateau is a finite support; a straight line is a continuum.",
         )
-    return found
 
 
-def _training(results: Results) -> dict[str, Captioned]:
-    found: dict[str, Captioned] = {}
+def _training(results: Results) -> Iterator[Captioned]:
     drawn = curves.drawn(results)
     rows = results.rows("curves", trials=list(drawn["trial_id"]))
     for variant in sorted(set(results.trials["variant"])):
         trials = int((results.trials["variant"] == variant).sum())
-        found[f"curves-{file_name(variant)}"] = (
+        yield (
+            f"curves-{file_name(variant)}",
             curves.training_curves(drawn[drawn["variant"] == variant], rows),
             f"Training with {variant}: losses, and the distinguishing gap on training and on held-out "
             f"images; a line is a trial (of {trials}; at most {curves.MOST_LINES} of the lowest seeds a "
             "panel). Dotted grey: did not complete.",
         )
-    return found
 
 
 def file_name(text: str) -> str:

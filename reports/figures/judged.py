@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.figures.marks import beside, tau_axis
-from reports.figures.style import COLOURS, REAL, Drawing, encode, panels
+from reports.figures.style import COLOURS, REAL, panels
 from reports.sections.judged import Judged
 
 # Where a label is marked; the curve lies between.
 HEIGHTS = {"duplicate": 1.04, "unsure": 0.5, "different": -0.04}
 
 
-def duplicate_curves(found: list[Judged]) -> Drawing | None:
+def duplicate_curves(found: list[Judged]) -> Figure | None:
     """A panel for each embedding."""
     if not found:
         return None
@@ -31,7 +32,7 @@ def duplicate_curves(found: list[Judged]) -> Drawing | None:
         Line2D([], [], color="#8a5a2b", label="the study's τ"),
     ]
     beside(grid[0, -1], marks + lines)
-    return encode(figure)
+    return figure
 
 
 def _panel(ax: Axes, one: Judged) -> None:

@@ -72,4 +72,4 @@ def _recolour(artist: Artist) -> None:
             setter([to_rgba(printed.get(to_hex(row).upper(), to_hex(row)), row[3]) for row in value])
 
 
-PAPER = Medium(SETTINGS_OF_PAPER, 300, True, finish)
+PAPER = Medium(SETTINGS_OF_PAPER, 300, ("pdf", "svg", "png"), finish)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from matplotlib.figure import Figure
+
 from reports.figures.marks import beside, plain
-from reports.figures.style import COLOURS, REAL, Drawing, axes, encode
+from reports.figures.style import COLOURS, REAL, axes
 from reports.sections.variants import Across
 
 STYLES = ["-", "--", ":"]
 
 
-def profiles(found: Across | None) -> Drawing | None:
+def profiles(found: Across | None) -> Figure | None:
     """A line with a band for each variant; None where there are more of them than can be told apart."""
     if found is None or not found.profiles or len(found.profiles) > len(COLOURS) * len(STYLES):
         return None
@@ -23,4 +25,4 @@ def profiles(found: Across | None) -> Drawing | None:
     ax.set_ylabel(r"share of trials with $N_2$ above $r$ times it")
     plain(ax.xaxis)
     beside(ax, ax.get_legend_handles_labels()[0])
-    return encode(figure)
+    return figure

@@ -7,10 +7,11 @@ from __future__ import annotations
 import textwrap
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.figures.marks import beside, dot, tau_axis
-from reports.figures.style import REAL, Drawing, encode, panels
+from reports.figures.style import REAL, panels
 from reports.statistics.robustness import Cell, Robustness, effect
 from reports.statistics.variations import LARGEST
 from reports.statistics.verdicts import Verdict
@@ -18,7 +19,7 @@ from reports.statistics.verdicts import Verdict
 DECISIONS = {"supported": "#009E73", "refuted": "#D55E00", "inconclusive": "#777777"}
 
 
-def effects(found: list[Robustness]) -> Drawing | None:
+def effects(found: list[Robustness]) -> Figure | None:
     """A row for each hypothesis: its effect with 95 % interval against tau, a column for each embedding, and
     in the last column with part of the data left out.
     """
@@ -42,7 +43,7 @@ def effects(found: list[Robustness]) -> Drawing | None:
         row[0].set_ylabel(f"{name}\n(95 % interval)", fontsize=8, parse_math=False)
     entries: list[Line2D] = [dot(colour, "o", name) for name, colour in DECISIONS.items()]
     beside(grid[0, -1], [*entries, dot(REAL, "o", "the study's own τ", filled=False, size=9)])
-    return encode(figure)
+    return figure
 
 
 def _at_every_tau(ax: Axes, one: Robustness, cells: list[Cell]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from reports.figures.marks import SUPPORT_LABEL, beside, dot, points
-from reports.figures.style import REAL, Drawing, encode, panels
+from reports.figures.style import REAL, panels
 from reports.sections.sources import CONTROLS, colour, kind
 from reports.tables.protocols import primary
 from reports.tables.results import Results
@@ -44,7 +45,7 @@ def coverage_in_words(results: Results) -> str:
     )
 
 
-def recovery(results: Results) -> Drawing | None:
+def recovery(results: Results) -> Figure | None:
     """Measured against true N2, a panel for each embedding."""
     rows = known(results)
     embeddings = _embeddings(results, rows)
@@ -63,7 +64,7 @@ def recovery(results: Results) -> Drawing | None:
     if not rows["own"].all():
         entries += [dot("#777777", "o", "other τ of the ladder", filled=False, size=4)]
     beside(grid[0, -1], entries)
-    return encode(figure)
+    return figure
 
 
 def _embeddings(results: Results, rows: pd.DataFrame) -> list[str]:

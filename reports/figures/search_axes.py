@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
 
 from pipeline.search_options import Categories, FloatRange, IntRange
 from reports.figures import marks
@@ -39,6 +38,10 @@ class Values(NamedTuple):
         if self.kind == "log":
             return float(10.0**value)
         return float(self.width * np.sinh(value)) if self.kind == "asinh" else value
+
+    def tick(self, at: float, _: int | None = None) -> str:
+        """What stands at a place on the axis, of a colour bar whose colours are `forward` of the values."""
+        return f"$10^{{{at:g}}}$" if self.kind == "log" else number(self.back(at))
 
     def on(self, ax: Axes, side: str) -> None:
         """Make one side of the axes such an axis."""
@@ -109,10 +112,3 @@ def plain(value: Any, longest: int = LONGEST) -> str:
     text = shown(value)
     cut = text if len(text) <= longest else f"{text[: longest - 1]}…"
     return cut.replace("$", r"\$")
-
-
-def backwards(values: Values) -> FuncFormatter:
-    """Ticks of a colour bar whose colours are `forward` of the values."""
-    if values.kind == "log":
-        return FuncFormatter(lambda at, _: f"$10^{{{at:g}}}$")
-    return FuncFormatter(lambda at, _: number(values.back(at)))

@@ -10,12 +10,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 from matplotlib.tri import Triangulation
 from scipy.spatial import QhullError
 from scipy.stats import rankdata
 
-from reports.figures.search_axes import backwards, key_axis, numeric, plain, positions, share, values_of
-from reports.figures.style import COLOURS, Drawing, axes, encode, panels
+from reports.figures.search_axes import key_axis, numeric, plain, positions, share, values_of
+from reports.figures.style import COLOURS, axes, panels
 from reports.sections.searches import Searched
 from reports.statistics.fronts import Array
 from reports.tables.suggestions import Suggestion
@@ -27,7 +29,7 @@ COLOUR_MAP = "viridis"
 ABSENT = -0.16
 
 
-def slices(search: Searched, metric: str) -> Drawing | None:
+def slices(search: Searched, metric: str) -> Figure | None:
     """A panel for each key: the objective against it, coloured from early (dark) to late suggestions."""
     if not search.complete:
         return None
@@ -59,7 +61,7 @@ def slices(search: Searched, metric: str) -> Drawing | None:
         else:
             ax.tick_params(labelleft=False)
     _share_values(list(grid.flat)[: len(keys)])
-    return encode(figure)
+    return figure
 
 
 def _share_values(shown: list[Axes]) -> None:
@@ -79,7 +81,7 @@ def main_keys(search: Searched) -> list[str]:
     return sorted(keys, key=lambda key: -known.get(key, 0.0))[:2]
 
 
-def contour(search: Searched) -> Drawing | None:
+def contour(search: Searched) -> Figure | None:
     """The first objective over the two numbers that matter most, interpolated between suggestions."""
     keys = main_keys(search)
     own = [one for one in search.complete if all(key in one.settings for key in keys)]
@@ -115,8 +117,10 @@ def contour(search: Searched) -> Drawing | None:
         )
     for side, key, choice in zip("xy", keys, choices, strict=True):
         key_axis(ax, side, key, choice)
-    figure.colorbar(ScalarMappable(colours, COLOUR_MAP), ax=ax, label=metric, format=backwards(scale))
-    return encode(figure)
+    figure.colorbar(
+        ScalarMappable(colours, COLOUR_MAP), ax=ax, label=metric, format=FuncFormatter(scale.tick)
+    )
+    return figure
 
 
 def _triangles(x: Array, y: Array) -> Any:
@@ -130,7 +134,7 @@ def _triangles(x: Array, y: Array) -> Any:
         return None
 
 
-def parallel(search: Searched) -> Drawing | None:
+def parallel(search: Searched) -> Figure | None:
     """A line for each complete suggestion through all its settings and objectives; the best ones on top."""
     if not search.complete:
         return None
@@ -168,7 +172,7 @@ def parallel(search: Searched) -> Drawing | None:
     bar = figure.colorbar(colours, ax=ax, boundaries=np.linspace(0, 1, 64), ticks=[0, 1], pad=0.02)
     bar.ax.set_yticklabels(["best", "worst"])
     bar.set_label(f"rank by {metrics[0]}", labelpad=-12)
-    return encode(figure)
+    return figure
 
 
 def _heights(search: Searched) -> list[list[float]]:

@@ -6,12 +6,13 @@ from itertools import combinations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from reports.figures.marks import dot
 from reports.figures.search_axes import plain, values_of
-from reports.figures.style import COLOURS, REAL, Drawing, axes, encode, panels
+from reports.figures.style import COLOURS, REAL, axes, panels
 from reports.sections.searches import Searched, reference
 from reports.statistics.fronts import non_dominated, over_time
 
@@ -19,7 +20,7 @@ PALE = "#8a8f96"
 FAILED = COLOURS[1]
 
 
-def history(search: Searched) -> Drawing | None:
+def history(search: Searched) -> Figure | None:
     """A panel for each objective: its value by number of suggestion, and the best so far."""
     if not search.found:
         return None
@@ -37,7 +38,7 @@ def history(search: Searched) -> Drawing | None:
     grid[-1, 0].set_xlabel("suggestion")
     grid[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(handles=_legend(search), loc="outside right upper")
-    return encode(figure)
+    return figure
 
 
 def _states(ax: Axes, search: Searched, metric: str) -> None:
@@ -70,7 +71,7 @@ def _legend(search: Searched) -> list[Line2D]:
     return entries
 
 
-def importance(search: Searched) -> Drawing | None:
+def importance(search: Searched) -> Figure | None:
     """A bar for each key and objective, the first objective's most important key on top."""
     known = [metric for metric in search.metrics if metric in search.importances]
     if not known:
@@ -92,10 +93,10 @@ def importance(search: Searched) -> Drawing | None:
     ax.grid(axis="y", visible=False)
     if len(known) > 1:
         ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
-    return encode(figure)
+    return figure
 
 
-def front(search: Searched) -> Drawing | None:
+def front(search: Searched) -> Figure | None:
     """A panel for each pair of objectives: the front filled, what it dominates pale, infeasible hollow."""
     if len(search.metrics) < 2 or not search.complete:
         return None
@@ -127,7 +128,7 @@ def front(search: Searched) -> Drawing | None:
     entries += [dot("#9cc3de", "o", "dominated")] if (feasible & ~best).any() else []
     entries += [dot(PALE, "o", "outside the constraints", filled=False)] if (~feasible).any() else []
     figure.legend(handles=entries, loc="outside right upper")
-    return encode(figure)
+    return figure
 
 
 def _aim(search: Searched, k: int) -> str:
@@ -135,7 +136,7 @@ def _aim(search: Searched, k: int) -> str:
     return f"{objective.metric} ({'more' if objective.towards == 'maximize' else 'less'} is better)"
 
 
-def hypervolume(search: Searched) -> Drawing | None:
+def hypervolume(search: Searched) -> Figure | None:
     """The volume that the feasible suggestions dominate, by number of suggestion."""
     if len(search.metrics) < 2 or not search.able:
         return None
@@ -146,4 +147,4 @@ def hypervolume(search: Searched) -> Drawing | None:
     ax.step([*numbers, last], [*volumes, volumes[-1]], where="post", color=COLOURS[0], linewidth=1.4)
     ax.set(xlabel="suggestion", ylabel="hypervolume", xlim=(-0.8, last + 0.8), ylim=(0, None))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    return encode(figure)
+    return figure

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -36,39 +35,42 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-class Drawing(NamedTuple):
-    """A figure in every format; PDF for paper only."""
-
-    png: bytes
-    svg: bytes
-    pdf: bytes | None = None
+# A figure's content in each format, by the ending of its file.
+Files = dict[str, bytes]
 
 
 class Medium(NamedTuple):
-    """What figures are drawn for. settings: matplotlib's. finish: what is done to a figure in the end."""
+    """What figures are drawn for. settings: matplotlib's. kinds: the formats, as endings of files. finish:
+    what is done to a figure in the end.
+    """
 
     settings: dict[str, Any]
     dpi: int
-    pdf: bool
+    kinds: tuple[str, ...]
     finish: Callable[[Figure], None]
 
 
-SCREEN = Medium(SETTINGS, 170, False, lambda figure: None)
-_medium: ContextVar[Medium] = ContextVar("medium", default=SCREEN)
+def as_drawn(figure: Figure) -> None:
+    """Nothing more is done to it."""
+
+
+SCREEN = Medium(SETTINGS, 170, ("png",), as_drawn)
+# What else a format would say of when and by what it was written.
+UNSAID = {
+    "png": ("Software",),
+    "svg": ("Date", "Creator"),
+    "pdf": ("Creator", "Producer", "CreationDate"),
+}
 
 
 @contextlib.contextmanager
-def context(medium: Medium = SCREEN) -> Iterator[None]:
-    """Inside it, matplotlib draws as this report does, whatever a user's matplotlibrc says."""
-    before = _medium.set(medium)
-    try:
-        with matplotlib.rc_context():
-            matplotlib.rcdefaults()
-            settings: Any = medium.settings
-            matplotlib.rcParams.update(settings)
-            yield
-    finally:
-        _medium.reset(before)
+def context(medium: Medium) -> Iterator[None]:
+    """Inside it, matplotlib draws for this medium, whatever a user's matplotlibrc says."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        settings: Any = medium.settings
+        matplotlib.rcParams.update(settings)
+        yield
 
 
 def axes(width: float = 7.2, height: float = 4.2) -> tuple[Figure, Axes]:
@@ -78,22 +80,20 @@ def axes(width: float = 7.2, height: float = 4.2) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def encode(figure: Figure) -> Drawing:
-    """The figure as the medium wants it, without dates or version strings."""
-    medium = _medium.get()
+def encode(figure: Figure, medium: Medium) -> Files:
+    """The figure as the medium wants it, without dates or version strings. Inside the medium's `context`."""
     medium.finish(figure)
     # Laid out once: doing so for each format takes as long as drawing it.
     layout = figure.get_layout_engine()
     if layout is not None:
         layout.execute(figure)
         figure.set_layout_engine("none")
-    png, svg, pdf = io.BytesIO(), io.BytesIO(), io.BytesIO()
-    figure.savefig(png, format="png", dpi=medium.dpi, metadata={"Software": None})
-    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-    if not medium.pdf:
-        return Drawing(png.getvalue(), svg.getvalue())
-    figure.savefig(pdf, format="pdf", metadata=dict.fromkeys(("Creator", "Producer", "CreationDate")))
-    return Drawing(png.getvalue(), svg.getvalue(), pdf.getvalue())
+    files = {}
+    for kind in medium.kinds:
+        content = io.BytesIO()
+        figure.savefig(content, format=kind, dpi=medium.dpi, metadata=dict.fromkeys(UNSAID[kind]))
+        files[kind] = content.getvalue()
+    return files
 
 
 def look(values: Sequence[object], choices: list[str]) -> dict[object, str]:

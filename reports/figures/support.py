@@ -14,14 +14,14 @@ from matplotlib.lines import Line2D
 
 from reports.figures.cells import points as shown
 from reports.figures.marks import INTERVAL, SUPPORT_LABEL, beside, dot, points, real_band
-from reports.figures.style import COLOURS, MARKERS, REAL, Drawing, axes, encode, look
+from reports.figures.style import COLOURS, MARKERS, REAL, axes, look
 from reports.tables.results import Results
 
 GATE = "#8a5a2b"
 Looks = tuple[dict[object, str], dict[object, str]]
 
 
-def support_by(results: Results, column: str, label: str) -> Drawing | None:
+def support_by(results: Results, column: str, label: str) -> Figure | None:
     """N2 of every completed trial against a size, with the real images' own N2 as a band."""
     trials = shown(results).rows
     trials = trials[trials[column].notna()]
@@ -40,10 +40,10 @@ def support_by(results: Results, column: str, label: str) -> Drawing | None:
     elif trials[column].nunique() == 1:  # a decade around it, lest ticks crowd
         ax.set_xlim(float(trials[column].iloc[0]) / 10**0.5, float(trials[column].iloc[0]) * 10**0.5)
     beside(ax, _entries(looks, trials, results.real))
-    return encode(figure)
+    return figure
 
 
-def by_variant(results: Results) -> Drawing | None:
+def by_variant(results: Results) -> Figure | None:
     """A line for each variant: the N2 of its trials relative to real images. None for a single variant."""
     trials, one = shown(results)
     trials = trials[trials["n2_real"].notna()]
@@ -67,7 +67,7 @@ def by_variant(results: Results) -> Drawing | None:
     entries += [dot(COLOURS[0], ">", "no pair collided: at least")]
     entries += [dot(COLOURS[0], "o", "not past the quality gate", filled=False)]
     beside(ax, [*entries, Line2D([], [], color=REAL, label="held-out real images")])
-    return encode(figure)
+    return figure
 
 
 def rows_of(variants: list[str]) -> tuple[Figure, Axes]:
@@ -79,7 +79,7 @@ def rows_of(variants: list[str]) -> tuple[Figure, Axes]:
     return figure, ax
 
 
-def quality(results: Results) -> Drawing | None:
+def quality(results: Results) -> Figure | None:
     """N2 against precision, with the gate: on its left few duplicates mean noise, not diversity."""
     trials = shown(results).rows
     trials = trials[trials["precision"].notna()]
@@ -104,7 +104,7 @@ def quality(results: Results) -> Drawing | None:
         ylabel=SUPPORT_LABEL,
     )
     beside(ax, _entries(looks, trials, results.real))
-    return encode(figure)
+    return figure
 
 
 def _along(ax: Axes, x: float, text: str, colour: str, offset: int) -> None:

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.figures.curves import evenly
 from reports.figures.marks import beside, plain, tau_axis
-from reports.figures.style import REAL, Drawing, encode, panels, shades
+from reports.figures.style import REAL, panels, shades
 from reports.sections.sources import colour, name, subjects
 from reports.statistics.tau_curves import Curve, curve, edges, middle, middle_row, ratio
 from reports.tables.protocols import primary
@@ -53,7 +54,7 @@ def histograms(results: Results) -> pd.DataFrame:
     return results.measured("distances", list(drawn(results)["trial_id"]))
 
 
-def tau_curves(results: Results, embedding: str, data: str) -> Drawing | None:
+def tau_curves(results: Results, embedding: str, data: str) -> Figure | None:
     """A row of panels for generators and one for controls: N2 against tau, and its ratio to real images.
 
     data: fingerprint of the data set, since ratios are to its own held-out images.
@@ -82,7 +83,7 @@ def tau_curves(results: Results, embedding: str, data: str) -> Drawing | None:
         row[1].set_ylabel(r"$N_2$ relative to real images")
         plain(row[1].yaxis)
         beside(row[1], [_entry(line) for line in lines])
-    return encode(figure)
+    return figure
 
 
 def _of(rows: pd.DataFrame, embedding: str, data: str) -> pd.DataFrame:

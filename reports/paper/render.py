@@ -10,8 +10,9 @@ import jinja2
 from pipeline.errors import InputError
 from pipeline.store.run import Run, load_run
 from reports import findings, folders, words
-from reports.figures import style
+from reports.algebra import single_threaded
 from reports.figures.drawings import draw
+from reports.figures.encoder import encoder
 from reports.figures.paper import PAPER
 from reports.findings import find
 from reports.paper.latex import Latex, escape
@@ -42,15 +43,17 @@ def build(run_path: str, out: str) -> Path:
     return target
 
 
+@single_threaded()
 def render(run: Run) -> dict[str, bytes]:
     """Every file by its path inside the folder."""
     results = read(run)
-    study, found = results.study, find(results)
-    frames = derived(run, results, findings.tables(results, found))
-    listed = tables(results, found.verdicts, frames)
-    files: dict[str, bytes] = {}
-    with style.context(PAPER):
-        shown = draw(results, found, files)
+    study = results.study
+    with encoder(PAPER) as encode:
+        found = find(results)
+        drawn = draw(results, found, encode)
+        frames = derived(run, results, findings.tables(results, found))
+        listed = tables(results, found.verdicts, frames)
+        files = drawn.files()
     files |= {f"figures/{grid.name}.png": grid.png for grid in pictures.grids(results)}
     pairs = [pair for gallery in pictures.galleries(results) for pair in gallery.pairs]
     files |= {f"figures/{pair.name}.png": pair.png for pair in pairs}
@@ -67,7 +70,7 @@ def render(run: Run) -> dict[str, bytes]:
         "macros": macros(study.study, frames, MOST_ROWS),
         "too_long": [name for name, frame in frames.items() if len(frame) > MOST_ROWS],
         "tables": listed,
-        "shown": shown,
+        "shown": drawn.shown,
         "results": results,
     }
     for name in ("numbers.tex", "paper.tex"):

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.figures.marks import beside, plain
-from reports.figures.style import COLOURS, REAL, Drawing, encode, panels
+from reports.figures.style import COLOURS, REAL, panels
 from reports.sections.listing import Listing
 from reports.sections.sources import colour
 from reports.sections.subjects import Subject, generated, not_generated
@@ -36,7 +37,7 @@ def shown(results: Results) -> tuple[list[Subject], list[Subject]]:
     return [subject for subject in rest if subject.source not in ("real", "train")], sets + ends
 
 
-def batches(results: Results) -> Drawing | None:
+def batches(results: Results) -> Figure | None:
     """P(collision) against batch size: one panel for controls, one for real images and generators."""
     rows = rows_of(results, "batches")
     groups = [[s for s in group if len(s.own(rows))] for group in shown(results)]
@@ -53,7 +54,7 @@ def batches(results: Results) -> Drawing | None:
         ax.set(xscale="log", ylim=(-0.03, 1.03), xlabel="batch size s", ylabel="P(collision in a batch)")
         plain(ax.xaxis)
         beside(ax, entries)
-    return encode(figure)
+    return figure
 
 
 def readings(results: Results) -> Listing:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from reports.figures.marks import beside, dot
-from reports.figures.style import COLOURS, REAL, Drawing, encode
+from reports.figures.style import COLOURS, REAL
 from reports.figures.support import rows_of
 from reports.sections.listing import Listing
 from reports.sections.published_modes import Published, published
@@ -78,7 +79,7 @@ def listing(results: Results) -> Listing:
     return Listing(heads, rows)
 
 
-def drawing(results: Results, dataset: str) -> Drawing | None:
+def drawing(results: Results, dataset: str) -> Figure | None:
     """A line for each variant: its trials' mode counts, and the published ones as bars."""
     shown = [one for one in reached(results) if one.dataset == dataset]
     if not shown:
@@ -95,7 +96,7 @@ def drawing(results: Results, dataset: str) -> Drawing | None:
     ax.axvline(known, color=REAL, linewidth=0.9, linestyle=":")
     ax.set(xlim=(-0.02 * known, 1.04 * known), xlabel="modes reached")
     beside(ax, [dot(COLOURS[0], "o", "a trial"), dot("#777777", "|", "published (bar: spread)")])
-    return encode(figure)
+    return figure
 
 
 def _real(results: Results, dataset: str) -> list[str]:

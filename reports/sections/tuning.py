@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy import stats
 
@@ -15,7 +16,7 @@ from pipeline.scores import Row, score
 from pipeline.search_options import Tuned, TunedSetting
 from pipeline.study import Study
 from reports.figures.marks import beside, dot
-from reports.figures.style import COLOURS, Drawing, encode
+from reports.figures.style import COLOURS
 from reports.figures.support import rows_of
 from reports.sections.listing import Listing
 from reports.sections.searches import shown
@@ -171,7 +172,7 @@ def table(found: list[Compared]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def drawing(results: Results, found: list[Compared]) -> Drawing | None:
+def drawing(results: Results, found: list[Compared]) -> Figure | None:
     """A line for each group: the tuning score, the fresh scores, their mean with its interval."""
     known = [one for one in reversed(found) if one.scores]
     tuned = results.study.tuned
@@ -188,4 +189,4 @@ def drawing(results: Results, found: list[Compared]) -> Drawing | None:
     entries = [dot(COLOURS[1], "D", "tuning score"), dot(COLOURS[4], "o", "a fresh seed", size=3)]
     entries.append(Line2D([], [], color=COLOURS[0], marker="o", label="their mean, 95 % interval"))
     beside(ax, entries)
-    return encode(figure)
+    return figure

@@ -34,12 +34,13 @@ class Cell(NamedTuple):
 
 class Robustness(NamedTuple):
     """A hypothesis under every ruler that measured some trial, by embedding and then by tau, and with part
-    of the data left out.
+    of the data left out. seeds: of all trials.
     """
 
     verdict: Verdict
     cells: list[Cell]
     variations: Sequence[Variation] = ()
+    seeds: int = 0
 
     def embeddings(self) -> list[str]:
         """In the study's order."""
@@ -63,7 +64,8 @@ def robustness(verdict: Verdict, results: Results) -> Robustness:
             tau = float(rows["tau"].median())
             cells.append(Cell(protocol, shown[protocol.tau_rule], tau, own, again))
     cells.sort(key=lambda cell: (order.index(cell.protocol.embedding), cell.tau))
-    return Robustness(verdict, cells, variations(verdict, results))
+    seeds = int(results.completed["seed"].nunique())
+    return Robustness(verdict, cells, variations(verdict, results), seeds)
 
 
 def in_words(found: Robustness) -> str:
@@ -129,7 +131,7 @@ def _decide(hypothesis: Hypothesis, results: Results, protocol: Protocol) -> Ver
 
 
 def _left_out(found: Robustness) -> list[str]:
-    """What becomes of the verdict without the largest clusters, and without each seed."""
+    """What becomes of the verdict without the largest clusters, and without a seed."""
     decision = found.verdict.decision
     clusters = [one for one in found.variations if not one.left_out.startswith("seed")]
     seeds = [one for one in found.variations if one.left_out.startswith("seed")]
@@ -141,7 +143,10 @@ def _left_out(found: Robustness) -> list[str]:
         f"{one.verdict.decision} without {one.left_out}" for one in seeds if one.verdict.decision != decision
     ]
     if seeds:
-        sentences.append(f"Leaving out one seed of {len(seeds)}: {', '.join(flips) or f'always {decision}'}.")
+        most = f" (each of the {len(seeds)} that move the effect most)" if len(seeds) < found.seeds else ""
+        sentences.append(
+            f"Leaving out one seed of {found.seeds}{most}: {', '.join(flips) or f'always {decision}'}."
+        )
     return sentences
 
 

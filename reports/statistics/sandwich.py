@@ -36,13 +36,20 @@ class Clusters(NamedTuple):
         """CR2 of a contrast (p,) of the coefficients, with the degrees of freedom of Satterthwaite's
         approximation under the working model. Raises Undecided where no cluster's residual is free.
         """
-        a = self.roots @ (self.bread @ contrast)
+        a = self._directions(contrast)
         norms, adjusted = np.square(a).sum(axis=1), np.einsum("gqp,gq->gp", self.corners, a)
         between = np.diag(norms) - adjusted @ self.bread @ adjusted.T
         if np.trace(between) <= 1e-12 * norms.sum():
             raise Undecided("each seed decides a coefficient alone: every size needs several seeds")
         df = np.trace(between) ** 2 / (between**2).sum()
-        return Variance(float(np.square((a * self.residuals).sum(axis=1)).sum()), float(df))
+        return Variance(float(np.square(self.parts(contrast)).sum()), float(df))
+
+    def parts(self, contrast: Array) -> Array:
+        """(G,): about how much higher the contrast is for each cluster's sake."""
+        return np.asarray((self._directions(contrast) * self.residuals).sum(axis=1), np.float64)
+
+    def _directions(self, contrast: Array) -> Array:
+        return np.asarray(self.roots @ (self.bread @ contrast), np.float64)
 
 
 def clustered(fit: Fit, design: Array, clusters: np.ndarray[Any, np.dtype[np.int64]]) -> Clusters:

@@ -211,6 +211,12 @@ def variances(problem: Regression, fit: Fit) -> Callable[[Array], Variance]:
     return clustered(fit, problem.design, pd.factorize(problem.trials["seed"])[0]).variance
 
 
+def influences(problem: Regression, fit: Fit, contrast: Array) -> pd.Series[float]:
+    """By seed, about how much a contrast (p,) of the coefficients is higher for its trials' sake."""
+    codes, seeds = pd.factorize(problem.trials["seed"])
+    return pd.Series(clustered(fit, problem.design, codes).parts(contrast), index=seeds)
+
+
 def design_matrix(predictor: Array, held: Factors, name: str) -> Array:
     """(n, p): ones, the centred predictor, and an indicator for each further value of each held axis.
 

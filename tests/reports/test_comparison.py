@@ -137,7 +137,7 @@ def test_the_page(runs: dict[str, Run], tmp_path: Path) -> None:
     compare(paths, str(tmp_path / "two"))
     files = contents(tmp_path / "one")
     assert files == contents(tmp_path / "two")
-    assert set(files) == {"index.html", "comparison.md", "figures/slopes.png", "figures/slopes.svg"}
+    assert set(files) == {"index.html", "comparison.md", "figures/slopes.png"}
     html, markdown = files["index.html"].decode(), files["comparison.md"].decode()
     assert re.findall(r'<section id="(\w+)">', html) == [
         *["same", "hypotheses", "support", "controls", "provenance", "cost"]

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from pipeline.support.collisions import support_size
-from reports.statistics.robustness import in_words, robustness
-from reports.statistics.variations import variations, without_largest
+from reports.statistics.robustness import effect, in_words, robustness
+from reports.statistics.variations import foremost, variations, without_largest
 from reports.statistics.verdicts import decide
 from reports.tables.results import Results, read
 from tests.reports import synthetic
@@ -65,3 +65,53 @@ def test_the_seed_that_a_verdict_hangs_on_is_named(odd: Results) -> None:
     assert set(decisions.values()) == {"inconclusive"}
     words = in_words(robustness(verdict, odd))
     assert words.endswith("Leaving out one seed of 3: supported without seed 2.")
+
+
+VARIANTS = {"name": "variants", "outcome": "log_support", "predictor": "objective", "expect": "different"}
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """Thirty seeds, each with a slope and a level of its own."""
+    study = synthetic.study(
+        vary={
+            "discriminator.width": [2, 4, 8, 16],
+            "objective.name": ["nonsaturating", "wgan_gp"],
+            "seed": {"count": 30},
+        },
+        hypotheses=[synthetic.CAPACITY, VARIANTS],
+        measure={"samples": 4000, "tau_ladder": []},
+    )
+    results = read(synthetic.write(tmp_path_factory.mktemp("runs"), study, slope=0.4, sd=0.2, images=False))
+    trials, rng = results.trials, np.random.default_rng(3)
+    seed, size = trials["seed"].astype(int), np.log(trials["discriminator_params"].astype(float) / 3000)
+    wild = (trials["objective.name"] == "nonsaturating") * rng.standard_normal(30)[seed]
+    factor = np.exp(0.3 * rng.standard_normal(30)[seed] * size + 0.5 * wild)
+    counts = np.rint(trials["collisions"].astype(float) * factor)
+    return dataclasses.replace(results, trials=trials.assign(collisions=counts.astype("Int64")))
+
+
+@pytest.mark.parametrize("hypothesis", [0, 1], ids=["slope", "variants"])
+def test_of_many_seeds_those_that_move_the_effect_most_are_left_out(many: Results, hypothesis: int) -> None:
+    """Every seed left out in truth: the order of how far the effect moves is that of the influences."""
+    verdict = decide(many.study.hypotheses[hypothesis], many.study, many.completed)
+    stated = effect(verdict, verdict)
+    assert stated is not None
+    moved = {}
+    for seed in range(30):
+        rest = many.completed[many.completed["seed"] != seed]
+        again = effect(decide(verdict.hypothesis, many.study, rest), verdict)
+        assert again is not None
+        moved[seed] = abs(again.value - stated.value)
+    found = foremost(verdict, many)
+    assert len(found) == 20
+    assert found == sorted(found)
+    furthest = sorted(moved, key=lambda seed: -moved[seed])
+    assert set(furthest[:15]) <= set(found)
+    assert set(furthest[-5:]).isdisjoint(found)
+
+
+def test_how_many_seeds_were_left_out_is_said(many: Results) -> None:
+    verdict = decide(many.study.hypotheses[0], many.study, many.completed)
+    words = in_words(robustness(verdict, many))
+    assert "Leaving out one seed of 30 (each of the 20 that move the effect most): " in words

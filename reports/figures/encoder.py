@@ -1,0 +1,73 @@
+"""Figures become files in a process of their own, while this one computes on.
+
+Laying a figure out and painting it takes longer than making it, and Python's threads would take turns. A
+process by itself and not of `multiprocessing`, which would run a caller's script a second time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from reports.figures.style import Files, Medium, context, encode
+
+Encode = Callable[[Figure], "Future[Files]"]
+SERVE = "from reports.figures.encoder import serve; serve()"
+
+
+@contextlib.contextmanager
+def encoder(medium: Medium) -> Iterator[Encode]:
+    """Inside it, matplotlib draws for this medium; what it yields takes a figure, to be encoded meanwhile."""
+    where = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", SERVE]
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=where) as process,
+        ThreadPoolExecutor(1) as thread,
+        context(medium),
+    ):
+        # Pickled at once, lest somebody changes the figure.
+        yield lambda figure: thread.submit(_ask, process, pickle.dumps((figure, medium)))
+
+
+def serve() -> None:
+    """The other process: figures from standard input, their files to standard output, until it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # meant for the one who asks, whose end is ours
+    asked, answers = sys.stdin.buffer, sys.stdout.buffer
+    sys.stdout = sys.stderr
+    while True:
+        try:
+            figure, medium = pickle.load(asked)
+        except EOFError:
+            return
+        answer: Files | Exception
+        try:
+            with context(medium):
+                answer = encode(figure, medium)
+        except Exception as error:
+            answer = error
+        pickle.dump(answer, answers)
+        answers.flush()
+
+
+def _ask(process: subprocess.Popen[bytes], figure: bytes) -> Files:
+    assert process.stdin
+    assert process.stdout
+    try:
+        process.stdin.write(figure)
+        process.stdin.flush()
+        answer: Any = pickle.load(process.stdout)
+    except (EOFError, BrokenPipeError):
+        raise RuntimeError(f"the process that draws figures ended, with status {process.wait()}") from None
+    if isinstance(answer, Exception):
+        raise answer
+    files: Files = answer
+    return files

@@ -1,7 +1,3 @@
 """Tables -> statistics -> figures -> HTML and Markdown. Reads the store only; needs neither torch nor Ray nor
 a network.
 """
-
-from reports.render import build, page
-
-__all__ = ["build", "page"]

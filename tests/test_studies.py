@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-import reports
 from pipeline import Study, run
 from pipeline.options import ObjectiveOptions, SystemOptions, choices
 from pipeline.trial import TrialConfig
+from reports.render import build
 
 # Large networks or images; every system of theirs is tested below, and every data set in `tests/datasets`.
 DEAR = {
@@ -48,7 +48,7 @@ def test_a_study_runs_to_its_report(file: Path, limit: int | None, runs: Path, d
     assert set(trials["status"]) == {"completed"}, list(trials["error"].dropna())
     measured = finished.table("collisions")
     assert set(measured.loc[measured["source"] == "generated", "trial_id"]) == set(trials["trial_id"])
-    page = reports.build(str(finished.root)) / "index.html"
+    page = build(str(finished.root)) / "index.html"
     assert study.question in page.read_text()
 
 
@@ -125,6 +125,6 @@ def test_every_system_is_trained_sampled_and_measured_alike(on: str, runs: Path)
     assert set(trials.index) == set(systems)
     adversarial = [name for name, o in systems.items() if "discriminator" in o.takes]
     assert set(trials.index[trials["discriminator_params"].notna()]) == set(adversarial)
-    text = (reports.build(str(finished.root)) / "report.md").read_text()
+    text = (build(str(finished.root)) / "report.md").read_text()
     assert ("## Support given one input" in text) is (on == "images")
     assert "pacgan + nonsaturating" in text

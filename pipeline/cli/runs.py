@@ -105,13 +105,14 @@ def report(
     ] = None,
 ) -> None:
     """Write the report of a run from its tables alone: HTML, Markdown, figures, CSV; or a paper's parts."""
-    import reports
-    from reports.paper import build
-
     if paper is None:
-        print(reports.build(run_path, target) / "index.html")
+        from reports.render import build
+
+        print(build(run_path, target) / "index.html")
     elif target is None:
-        print(build(run_path, paper) / "paper.tex")
+        from reports import paper as parts
+
+        print(parts.build(run_path, paper) / "paper.tex")
     else:
         raise InputError("--paper and --out: give one of them, a paper's parts or the report")
 
@@ -129,11 +130,11 @@ def mirror_command(
     ] = None,
 ) -> None:
     """Bring MLflow up to date with a run, from its tables alone: trials, curves, samples, and its report."""
-    import reports
     from pipeline.store.run import load_run
     from pipeline.tracking import mirror, place
+    from reports.render import page
 
     found_run = load_run(run_path)
     where = place(found_run, to)
-    mirror(found_run, where, lambda: {"report/index.html": reports.page(found_run)})
+    mirror(found_run, where, lambda: {"report/index.html": page(found_run)})
     print(f"mlflow: {where.look}")

@@ -47,27 +47,26 @@ class Profile(NamedTuple):
 
 def improvements(scores: dict[str, Tasks], seed: int = 0) -> list[Improvement]:
     """Every pair of variants that share a task, in their order."""
-    found = []
-    for k, (first, second) in enumerate(itertools.combinations(scores, 2)):
-        tasks = [task for task in scores[first] if task in scores[second]]
-        if not tasks:
-            continue
-        rng = np.random.default_rng([seed, k])
-        values, draws = np.zeros(len(tasks)), np.zeros((REPEATS, len(tasks)))
-        trials = 0
-        for t, task in enumerate(tasks):
-            x, y = scores[first][task], scores[second][task]
-            trials += len(x) + len(y)
-            wins = (np.sign(x[:, None] - y[None]) + 1) / 2
-            values[t] = wins.mean()
-            # The mean over redrawn rows and columns, by how often each was drawn.
-            rows, columns = (_times(rng, len(one)) for one in (x, y))
-            draws[:, t] = ((rows @ wins) * columns).sum(axis=1)
-        low, high = np.quantile(draws.mean(axis=1), LEVELS)
-        found.append(
-            Improvement(first, second, float(values.mean()), float(low), float(high), len(tasks), trials)
-        )
-    return found
+    rng = np.random.default_rng(seed)
+    found: dict[tuple[str, str], list[tuple[Array, int]]] = {
+        pair: [] for pair in itertools.combinations(scores, 2)
+    }
+    for task in dict.fromkeys(task for tasks in scores.values() for task in tasks):
+        # Sorted, since any order of trials is as likely to be redrawn.
+        own = {variant: np.sort(tasks[task]) for variant, tasks in scores.items() if task in tasks}
+        # First as drawn, then redrawn; once for all pairs.
+        times = {variant: _times(rng, len(values)) for variant, values in own.items()}
+        for x, y in itertools.combinations(own, 2):
+            wins = _wins(own[x], own[y], times[x], times[y])
+            found[x, y].append((wins, len(own[x]) + len(own[y])))
+    improved = []
+    for (first, second), tasks in found.items():
+        if tasks:
+            value, *draws = np.mean([wins for wins, _ in tasks], axis=0)
+            low, high = map(float, np.quantile(draws, LEVELS))
+            trials = sum(count for _, count in tasks)
+            improved.append(Improvement(first, second, float(value), low, high, len(tasks), trials))
+    return improved
 
 
 def profiles(scores: dict[str, Tasks], at: Array, seed: int = 0) -> list[Profile]:
@@ -75,9 +74,13 @@ def profiles(scores: dict[str, Tasks], at: Array, seed: int = 0) -> list[Profile
     found = []
     for k, (variant, tasks) in enumerate(scores.items()):
         rng = np.random.default_rng([seed, k])
-        above = [(values[:, None] > at[None]).astype(np.float64) for values in tasks.values()]
-        share = np.asarray(np.mean([one.mean(axis=0) for one in above], axis=0), np.float64)
-        draws = np.mean([_times(rng, len(one)) @ one for one in above], axis=0)
+        share, draws = np.zeros(len(at)), np.zeros((REPEATS, len(at)))
+        for values in tasks.values():
+            # Redrawn, trials between two bounds are as many as a multinomial law says.
+            counts = np.bincount(np.searchsorted(at, values), minlength=len(at) + 1)
+            redrawn = rng.multinomial(len(values), counts / len(values), size=REPEATS)
+            share += _above(counts) / len(tasks)
+            draws += _above(redrawn) / len(tasks)
         bounds = np.asarray(np.quantile(draws, LEVELS, axis=0), np.float64)
         found.append(Profile(variant, share, *bounds))
     return found
@@ -92,5 +95,23 @@ def by_task(variants: pd.Series[str], tasks: pd.Series[str], values: pd.Series[f
 
 
 def _times(rng: np.random.Generator, count: int) -> Array:
-    """(REPEATS, count): the weight of each trial in each redrawing with replacement."""
-    return np.asarray(rng.multinomial(count, np.full(count, 1 / count), size=REPEATS) / count, np.float64)
+    """(1 + REPEATS, count): the weight of each trial as drawn, and in each redrawing with replacement."""
+    drawn = rng.integers(count, size=(REPEATS, count)) + count * np.arange(REPEATS)[:, None]
+    redrawn = np.bincount(drawn.ravel(), minlength=REPEATS * count).reshape(REPEATS, count)
+    return np.asarray(np.vstack([np.ones(count), redrawn]) / count, np.float64)
+
+
+def _wins(x: Array, y: Array, rows: Array, columns: Array) -> Array:
+    """(r,): P(X > Y) + P(X = Y) / 2 under each of r pairs of weights of x (m,) and y (n,), both ascending.
+
+    rows: (r, m), columns: (r, n).
+    """
+    below = np.pad(np.cumsum(rows, axis=1), ((0, 0), (1, 0)))
+    lost = below[:, np.searchsorted(x, y, "left")] + below[:, np.searchsorted(x, y, "right")]
+    return np.asarray(1 - (lost * columns).sum(axis=1) / 2, np.float64)
+
+
+def _above(counts: np.ndarray[Any, np.dtype[np.int64]]) -> Array:
+    """(..., k): the share of all above each bound, of counts (..., k + 1) between bounds."""
+    total = np.cumsum(counts[..., ::-1], axis=-1)[..., ::-1]
+    return np.asarray(total[..., 1:] / total[..., :1], np.float64)

@@ -47,9 +47,9 @@ def test_the_upload_makes_reports_and_has_the_review_page(
     study_file: Path, reference: Path, tmp_path: Path
 ) -> None:
     code = (
-        "import reports, pipeline.review as r, pathlib, sys;"
+        "import reports.render, pipeline.review as r, pathlib, sys;"
         "print(reports.__file__, r.__file__);"
-        "print(reports.build(sys.argv[1], sys.argv[2]));"
+        "print(reports.render.build(sys.argv[1], sys.argv[2]));"
         "print(sorted(p.name for p in (pathlib.Path(r.__file__).parent / 'page').iterdir()))"
     )
     with working_dir(study_file) as folder:

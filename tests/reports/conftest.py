@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import reports
 from pipeline.store.run import Run
+from reports.render import build
 from tests.reports import laws, synthetic
 
 
@@ -31,4 +31,4 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="session")
 def page(troubled: Run) -> Path:
-    return reports.build(troubled.root)
+    return build(troubled.root)

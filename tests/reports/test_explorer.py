@@ -11,10 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import reports
 from pipeline.store.run import Run
 from reports.explorer import sprites
 from reports.explorer.payload import in_words
+from reports.render import build
 from reports.sections import listing
 from reports.statistics.verdicts import decide
 from reports.tables.results import Results, read
@@ -61,7 +61,7 @@ def url(run: Run, results: Results) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sprites, "MOST_BYTES", room)
         patch.setattr(listing, "MOST_ROWS", 5)
-        yield f"file://{reports.build(run.root) / 'index.html'}"
+        yield f"file://{build(run.root) / 'index.html'}"
 
 
 @pytest.fixture(scope="module")

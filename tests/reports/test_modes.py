@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reports import build
+from reports.render import build
 from reports.sections import conditional, modes
 from reports.sections.published_modes import PUBLISHED, published
 from reports.tables.results import read

@@ -11,12 +11,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import reports
 from pipeline.errors import InputError
 from pipeline.store.run import Run
 from reports import render
 from reports.explorer import inline
 from reports.figures import style, support
+from reports.figures.drawings import Drawn
 from reports.tables.results import read
 from tests.reports import synthetic
 
@@ -39,7 +39,7 @@ def text_of(html: str) -> str:
 
 def test_same_tables_same_bytes(troubled: Run, page: Path, tmp_path: Path) -> None:
     # In another process, so that neither hash seeds nor drawing state are shared.
-    code = f"import reports; reports.build({troubled.root!r}, {str(tmp_path / 'again')!r})"
+    code = f"from reports.render import build; build({troubled.root!r}, {str(tmp_path / 'again')!r})"
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONHASHSEED": "5", "MPLBACKEND": "svg"})
     assert contents(tmp_path / "again") == contents(page)
 
@@ -143,11 +143,11 @@ def test_verdicts_as_csv(page: Path) -> None:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports without figures: drawing takes most of the time."""
-    monkeypatch.setattr(render, "draw", lambda *_: {})
+    monkeypatch.setattr(render, "draw", lambda *_: Drawn({}, {}))
 
 
 def build(run: Run) -> str:
-    return text_of((reports.build(run.root) / "index.html").read_text())
+    return text_of((render.build(run.root) / "index.html").read_text())
 
 
 def test_the_ruler_is_shown_on_what_is_known_and_where_verdicts_flip(page: Path) -> None:
@@ -175,7 +175,7 @@ def test_several_embeddings_side_by_side(tmp_path: Path) -> None:
         measure={"samples": 500, "embeddings": ["pixels", hub], "tau_ladder": [1e-3, 1e-2]},
         hypotheses=[synthetic.CAPACITY],
     )
-    folder = reports.build(synthetic.write(tmp_path, study).root)
+    folder = render.build(synthetic.write(tmp_path, study).root)
     assert (folder / "figures/tau-torch_hub-a-b-c.png").is_file()
     words = text_of((folder / "index.html").read_text())
     assert "Other protocols in the store" not in words
@@ -226,15 +226,15 @@ def test_no_collision_in_any_trial(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("undrawn")
 def test_an_earlier_report_is_replaced_and_anything_else_is_not(tmp_path: Path) -> None:
     run = synthetic.write(tmp_path, synthetic.study(vary={}, hypotheses=[]))
-    folder = reports.build(run.root)
+    folder = render.build(run.root)
     (folder / "stale.txt").write_text("old")
-    assert reports.build(run.root) == folder
+    assert render.build(run.root) == folder
     assert not (folder / "stale.txt").exists()
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.tex").write_text("years of work")
     with pytest.raises(InputError, match="not a report"):
-        reports.build(run.root, str(mine))
+        render.build(run.root, str(mine))
     assert (mine / "thesis.tex").read_text() == "years of work"
 
 
@@ -246,14 +246,14 @@ def test_a_run_at_a_url_needs_a_place(tmp_path: Path) -> None:
         if path.is_file():
             remote.files.replace(str(path.relative_to(local.root)), path.read_bytes())
     with pytest.raises(InputError, match="--out"):
-        reports.build(remote.root)
-    folder = reports.build(remote.root, str(tmp_path / "deep/er/report"))
-    assert contents(folder) == contents(reports.build(local.root))
+        render.build(remote.root)
+    folder = render.build(remote.root, str(tmp_path / "deep/er/report"))
+    assert contents(folder) == contents(render.build(local.root))
 
 
 def test_what_is_not_a_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a run"):
-        reports.build(str(tmp_path))
+        render.build(str(tmp_path))
 
 
 def test_needs_neither_torch_nor_ray() -> None:
@@ -266,7 +266,7 @@ def test_needs_neither_torch_nor_ray() -> None:
 @pytest.mark.usefixtures("undrawn")
 def test_study_text_cannot_break_the_page(tmp_path: Path) -> None:
     study = synthetic.study(vary={}, hypotheses=[], question="Is <b>a|b</b> & `c` true?")
-    folder = reports.build(synthetic.write(tmp_path, study).root)
+    folder = render.build(synthetic.write(tmp_path, study).root)
     assert "Is &lt;b&gt;a|b&lt;/b&gt; &amp; `c` true?" in (folder / "index.html").read_text()
 
 

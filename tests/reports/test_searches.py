@@ -12,9 +12,9 @@ import pytest
 
 from pipeline.store.status import lines
 from pipeline.study import Study
-from reports import build
 from reports.figures.search_axes import values_of
 from reports.figures.search_space import main_keys
+from reports.render import build
 from reports.sections import searches
 from reports.statistics.fronts import hypervolume
 from reports.tables.results import read

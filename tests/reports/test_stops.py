@@ -122,8 +122,11 @@ def test_cost_adds_up_by_device(results: Results) -> None:
     ]
 
 
-@pytest.mark.parametrize(("values", "marker"), [([0.5], "o"), ([0.5, np.nan], "o"), ([0.5, 0.4], "")])
-def test_one_point_of_a_training_curve_is_seen(values: list[float], marker: str) -> None:
+@pytest.mark.parametrize(("values", "alone"), [([0.5], 1), ([0.5, np.nan], 1), ([0.5, 0.4], 0)])
+def test_one_point_of_a_training_curve_is_seen(values: list[float], alone: int) -> None:
     _, ax = style.axes()
-    curves._line(ax, pd.DataFrame({"step": range(len(values)), "value": values}), "black", completed=True)
-    assert ax.lines[0].get_marker() == marker
+    line = np.column_stack([np.arange(len(values)), values])
+    curves._draw(ax, [line], "black", completed=True)
+    assert [list(points.get_ydata()) for points in ax.lines] == [[0.5]] * alone
+    assert len(ax.collections[0].get_segments()) == 1
+    assert ax.get_ylim()[0] < 0.5 < ax.get_ylim()[1] or not alone

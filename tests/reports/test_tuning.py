@@ -16,7 +16,7 @@ from scipy.stats import norm
 from pipeline.search.findings import Suggestion, best_of, best_study
 from pipeline.store.run import Run
 from pipeline.study import Study
-from reports import build
+from reports.render import build
 from reports.sections import tuning
 from reports.tables.results import read
 from tests.reports import synthetic

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-import reports
 from pipeline.store.run import Run
+from reports import render
 from reports.sections.listing import in_mlflow
 from reports.tables.results import read
 from tests.conftest import Command
@@ -59,7 +59,7 @@ def test_a_run_that_was_measured_again(tiny: Run, birthday: Command) -> None:
 def test_a_report_leads_to_the_server(tiny: Run) -> None:
     where = {"experiment": "<tiny>", "experiment_id": "7", "run_id": "abc"}
     tiny.save_mlflow({**where, "uri": "https://mlflow.lab/"})
-    page = reports.page(tiny).decode()
+    page = render.page(tiny).decode()
     shown = '<a href="https://mlflow.lab/#/experiments/7/runs/abc">run abc of experiment &lt;tiny&gt;</a>'
     assert shown in page
     tiny.save_mlflow({**where, "uri": "javascript:alert(1)//"})

@@ -80,7 +80,7 @@ def claim(verdict: Verdict) -> str:
     h = verdict.hypothesis
     if h.compares:
         said = "differs between" if h.expect == "different" else "is the same for all"
-        margin = f" (up to a factor of {math.exp(h.margin):.2f})" if h.margin is not None else ""
+        margin = f" (up to a factor of {math.exp(h.margin):z.2f})" if h.margin is not None else ""
         return f"Support size {said} {COMPARED[h.predictor]}{margin}"
     margin = f" (|slope| below {h.margin:g})" if h.margin is not None else ""
     return f"Support size {EXPECTATIONS[h.expect]} the number of {PREDICTORS[h.predictor]}{margin}"
@@ -89,7 +89,7 @@ def claim(verdict: Verdict) -> str:
 def effect(slope: Slope) -> str:
     """A slope with its interval, and what it means for a doubling of the predictor."""
     return (
-        f"slope {slope.value:.2f}, 95 % interval [{slope.low:.2f}, {slope.high:.2f}]; a doubling multiplies "
+        f"slope {slope.value:z.2f}, 95 % interval [{slope.low:z.2f}, {slope.high:z.2f}]; a doubling multiplies "
         f"N₂ by {doubling(slope)}"
     )
 
@@ -112,17 +112,17 @@ def power(verdict: Verdict) -> str:
     if margin is not None:
         return (
             f"a slope of 0 would be called flat in 80 % of such studies if the margin were "
-            f"{slope.showable:.2f} or more; the stated one is {margin:g}."
+            f"{slope.showable:z.2f} or more; the stated one is {margin:g}."
         )
     return (
-        f"a slope of {slope.detectable:.2f} or more would be found in 80 % of such studies (N₂ times "
+        f"a slope of {slope.detectable:z.2f} or more would be found in 80 % of such studies (N₂ times "
         f"{number(2**slope.detectable)} for a doubling)."
     )
 
 
 def doubling(slope: Slope) -> str:
     """What a doubling of the predictor multiplies N2 by, with its interval."""
-    return f"{2**slope.value:.2f} ({2**slope.low:.2f} to {2**slope.high:.2f})"
+    return f"{2**slope.value:z.2f} ({2**slope.low:z.2f} to {2**slope.high:z.2f})"
 
 
 def ratio(pair: Contrast) -> str:

@@ -21,7 +21,8 @@ def compare(
     from reports.comparison import compare as write
 
     found = write(run_paths, out)
-    show(found.heads, found.rows)
+    if found.rows:
+        show(found.heads, found.rows)
     if count := len(found.shared.irreproducible.rows):
         print(f"not reproducible: {count} of {found.shared.trials} trials in two runs have different numbers")
     print(found.page)

@@ -47,8 +47,8 @@ def _compared(name: str, sides: Sequence[Side]) -> Compared:
         h, slope = verdict.hypothesis, verdict.slope
         margin = f", margin {h.margin:g}" if h.margin is not None else ""
         asked = f"{EXPECTATIONS[h.expect]} {PREDICTORS[h.predictor]}{margin}"
-        gated = f"{verdict.gated.value:.2f} {_interval(verdict.gated)}" if verdict.gated else "–"
-        own = [f"{slope.value:.2f}", _interval(slope), f"{slope.trials:,}"] if slope else ["–", "–", "–"]
+        gated = f"{verdict.gated.value:z.2f} {_interval(verdict.gated)}" if verdict.gated else "–"
+        own = [f"{slope.value:z.2f}", _interval(slope), f"{slope.trials:,}"] if slope else ["–", "–", "–"]
         rows.append([label, asked, verdict.decision, *own, gated])
     heads = ["run", "support size", "verdict", "slope", "95 % interval", "n", "above the quality gate"]
     why_not = _why_not(having, len({verdict.hypothesis.predictor for verdict in found.values()}) > 1)
@@ -70,7 +70,7 @@ def _differences(sides: Sequence[Side], slopes: dict[str, Slope]) -> Listing:
         if shared_trials([one, other]):
             continue
         d = difference(slopes[one.label], slopes[other.label])
-        rows.append([one.label, other.label, f"{d.value:.2f}", f"[{d.low:.2f}, {d.high:.2f}]", number(d.p)])
+        rows.append([one.label, other.label, f"{d.value:z.2f}", f"[{d.low:z.2f}, {d.high:z.2f}]", number(d.p)])
     return Listing(["from", "to", "difference of slopes", "95 % interval", "p"], rows)
 
 
@@ -93,16 +93,16 @@ def in_words(one: Compared) -> str:
     if one.heterogeneity:
         h = one.heterogeneity
         parts.append(
-            f"Cochran's Q = {h.q:.2f} on {many(h.df, 'degree')} of freedom, p = {number(h.p)}; "
+            f"Cochran's Q = {h.q:z.2f} on {many(h.df, 'degree')} of freedom, p = {number(h.p)}; "
             f"I² = {100 * h.i2:.0f} %."
         )
     if one.pooled:
         p = one.pooled
         wide = ", of two runs a wide one" if p.studies == 2 else ""
         parts.append(
-            f"Pooled by random effects over {p.studies} runs: slope {p.value:.2f} "
-            f"[{p.low:.2f}, {p.high:.2f}] (Hartung–Knapp interval{wide}), standard deviation "
-            f"between runs {p.sd:.2f}."
+            f"Pooled by random effects over {p.studies} runs: slope {p.value:z.2f} "
+            f"[{p.low:z.2f}, {p.high:z.2f}] (Hartung–Knapp interval{wide}), standard deviation "
+            f"between runs {p.sd:z.2f}."
         )
     if one.why_not:
         parts.append(f"Not pooled: {one.why_not}.")
@@ -110,4 +110,4 @@ def in_words(one: Compared) -> str:
 
 
 def _interval(slope: Slope) -> str:
-    return f"[{slope.low:.2f}, {slope.high:.2f}]"
+    return f"[{slope.low:z.2f}, {slope.high:z.2f}]"

@@ -37,7 +37,7 @@ def shape(one: Growth) -> Figure:
     )
     entries: list[Line2D | Patch] = [
         dot(POINT, "o", "a trial", size=4),
-        Line2D([], [], color=BLUE, linewidth=1.8, label=f"slope {one.slope.value:.2f}"),
+        Line2D([], [], color=BLUE, linewidth=1.8, label=f"slope {one.slope.value:z.2f}"),
         Patch(color=BLUE, alpha=0.18, linewidth=0, label="its 95 % band"),
         Line2D([], [], color=GREEN, linestyle="--", label="isotonic fit"),
     ]

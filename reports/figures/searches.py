@@ -86,7 +86,7 @@ def importance(search: Searched) -> Figure | None:
         ax.barh(at, shares, height=0.9 * height, color=COLOURS[k], label=metric, zorder=2)
         for y, value in zip(at, shares, strict=True):
             ax.annotate(
-                f"{value:.2f}", (value, y), (3, 0), textcoords="offset points", va="center", fontsize=7.5
+                f"{value:z.2f}", (value, y), (3, 0), textcoords="offset points", va="center", fontsize=7.5
             )
     ax.set_yticks(range(len(keys)), [plain(key, 40) for key in keys])
     ax.set(xlim=(0, 1.08), xlabel="share of the importance")

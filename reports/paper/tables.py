@@ -160,7 +160,7 @@ def _cell(value: Any) -> str:
 
 
 def _slope(slope: Slope | None) -> str:
-    return f"{slope.value:.2f} [{slope.low:.2f}, {slope.high:.2f}]" if slope else "–"
+    return f"{slope.value:z.2f} [{slope.low:z.2f}, {slope.high:z.2f}]" if slope else "–"
 
 
 def _column(cells: list[str]) -> str:

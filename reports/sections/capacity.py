@@ -143,7 +143,7 @@ def _bend(found: Bend | str) -> Line:
         says = "a straight line is not rejected"
     else:
         kind = "a plateau" if found.plateau else "no plateau, but a bend"
-        before, after = (f"{s.value:.2f} [{s.low:.2f}, {s.high:.2f}]" for s in (found.before, found.after))
+        before, after = (f"{s.value:z.2f} [{s.low:z.2f}, {s.high:z.2f}]" for s in (found.before, found.after))
         says = f"{kind} from {number(np.exp(found.at))} parameters on: slope {before} before, {after} after"
     return Line("broken stick", "max |t|", found.statistic, found.p, None, None, says)
 

@@ -43,14 +43,14 @@ def in_words(found: list[Matched]) -> str:
         end = "it remains" if plain.value * held.value > 0 else "its sign turns"
     else:
         end = f"{'only the latter' if remains else 'neither'} is told apart from 0"
-    said = f"{plain.value:.2f} becomes {held.value:.2f} [{held.low:.2f}, {held.high:.2f}] with {held.how}"
+    said = f"{plain.value:z.2f} becomes {held.value:z.2f} [{held.low:z.2f}, {held.high:z.2f}] with {held.how}"
     return f"The slope of {said}: {end}."
 
 
 def listing(found: list[Matched]) -> Listing:
     """Plain first, then everything that was matched."""
     rows = [
-        [one.how, f"{one.value:.2f}", f"[{one.low:.2f}, {one.high:.2f}]", str(one.trials)]
+        [one.how, f"{one.value:z.2f}", f"[{one.low:z.2f}, {one.high:z.2f}]", str(one.trials)]
         if one.value is not None
         else [one.how, "–", one.reason, str(one.trials)]
         for one in found

@@ -100,7 +100,7 @@ def _cells(found: HumanSupport) -> list[str]:
 
 
 def _kappa(value: float, error: float) -> list[str]:
-    return ["all alike", "–"] if math.isnan(value) else [f"{value:.2f}", f"{error:.2f}"]
+    return ["all alike", "–"] if math.isnan(value) else [f"{value:z.2f}", f"{error:z.2f}"]
 
 
 def _name(results: Results, row: pd.Series) -> str:

@@ -134,7 +134,7 @@ def rulers(found: list[Robustness]) -> Listing:
 
 def _decided(verdict: Verdict, stated: Verdict) -> list[str]:
     found = effect(verdict, stated)
-    shown = [found.of, f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"] if found else ["–", "–"]
+    shown = [found.of, f"{found.value:z.2f} [{found.low:z.2f}, {found.high:z.2f}]"] if found else ["–", "–"]
     return [verdict.decision, *shown, _slope(verdict.gated)]
 
 
@@ -177,7 +177,7 @@ def by_variant(verdict: Verdict, results: Results) -> Listing:
             rows.append([variant, "–", str(error), str(len(own))])
         else:
             rows.append(
-                [variant, f"{slope.value:.2f}", f"[{slope.low:.2f}, {slope.high:.2f}]", str(slope.trials)]
+                [variant, f"{slope.value:z.2f}", f"[{slope.low:z.2f}, {slope.high:z.2f}]", str(slope.trials)]
             )
     return Listing(["variant", "slope", "95 % interval", "n"], rows)
 
@@ -234,7 +234,7 @@ def _prediction(stored: pd.DataFrame) -> str:
     predicted, taken = both.sum()
     if not (predicted and taken):
         return "–"
-    return f"{number(predicted)} predicted, {number(taken)} taken: {taken / predicted:.2f} times as many"
+    return f"{number(predicted)} predicted, {number(taken)} taken: {taken / predicted:z.2f} times as many"
 
 
 def _arithmetic(results: Results) -> str:
@@ -244,7 +244,7 @@ def _arithmetic(results: Results) -> str:
 
 
 def _slope(slope: Slope | None) -> str:
-    return f"{slope.value:.2f} [{slope.low:.2f}, {slope.high:.2f}]" if slope else "–"
+    return f"{slope.value:z.2f} [{slope.low:z.2f}, {slope.high:z.2f}]" if slope else "–"
 
 
 def _whole(value: Any) -> str:

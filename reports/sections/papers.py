@@ -107,7 +107,7 @@ def _ours(row: Published, own: pd.DataFrame, results: Results, verdicts: list[Ve
     differs = _differs(row, own, results)
     if row.batch is None:
         slopes = [
-            f"slope {v.slope.value:.2f} [{v.slope.low:.2f}, {v.slope.high:.2f}]"
+            f"slope {v.slope.value:z.2f} [{v.slope.low:z.2f}, {v.slope.high:z.2f}]"
             for v in verdicts
             if v.slope and v.hypothesis.predictor == "log_discriminator_params"
         ]

@@ -91,8 +91,8 @@ def pairs(found: Across) -> Listing:
         [
             p.first,
             p.second,
-            f"{p.probability:.2f}",
-            f"[{p.low:.2f}, {p.high:.2f}]",
+            f"{p.probability:z.2f}",
+            f"[{p.low:z.2f}, {p.high:z.2f}]",
             str(p.tasks),
             str(p.trials),
         ]

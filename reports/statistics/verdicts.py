@@ -74,12 +74,12 @@ def rule(hypothesis: Hypothesis, slope: Slope) -> tuple[Decision, str]:
         if -m < slope.low90 and slope.high90 < m:
             return (
                 "supported",
-                f"its 90 % interval [{slope.low90:.2f}, {slope.high90:.2f}] lies inside ±{m:g}",
+                f"its 90 % interval [{slope.low90:z.2f}, {slope.high90:z.2f}] lies inside ±{m:g}",
             )
         if slope.low > m or slope.high < -m:
             return "refuted", f"its 95 % interval lies outside ±{m:g}"
         return "inconclusive", (
-            f"its 90 % interval [{slope.low90:.2f}, {slope.high90:.2f}] does not lie inside ±{m:g}, "
+            f"its 90 % interval [{slope.low90:z.2f}, {slope.high90:z.2f}] does not lie inside ±{m:g}, "
             "nor does the 95 % interval lie outside"
         )
     low, high = (slope.low, slope.high) if hypothesis.expect == "increasing" else (-slope.high, -slope.low)

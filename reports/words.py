@@ -89,8 +89,8 @@ def claim(verdict: Verdict) -> str:
 def effect(slope: Slope) -> str:
     """A slope with its interval, and what it means for a doubling of the predictor."""
     return (
-        f"slope {slope.value:z.2f}, 95 % interval [{slope.low:z.2f}, {slope.high:z.2f}]; a doubling multiplies "
-        f"N₂ by {doubling(slope)}"
+        f"slope {slope.value:z.2f}, 95 % interval [{slope.low:z.2f}, {slope.high:z.2f}]; a doubling "
+        f"multiplies N₂ by {doubling(slope)}"
     )
 
 

@@ -70,7 +70,9 @@ def _differences(sides: Sequence[Side], slopes: dict[str, Slope]) -> Listing:
         if shared_trials([one, other]):
             continue
         d = difference(slopes[one.label], slopes[other.label])
-        rows.append([one.label, other.label, f"{d.value:z.2f}", f"[{d.low:z.2f}, {d.high:z.2f}]", number(d.p)])
+        rows.append(
+            [one.label, other.label, f"{d.value:z.2f}", f"[{d.low:z.2f}, {d.high:z.2f}]", number(d.p)]
+        )
     return Listing(["from", "to", "difference of slopes", "95 % interval", "p"], rows)
 
 

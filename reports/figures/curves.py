@@ -111,6 +111,8 @@ def _line(points: pd.DataFrame) -> Array:
 
 
 def _draw(ax: Axes, lines: list[Array], colour: str, completed: bool) -> None:
+    if not lines:
+        return
     look: dict[str, Any] = {"color": colour, "alpha": 0.75} if completed else {"color": "#888888"}
     style = "-" if completed else ":"
     ax.add_collection(LineCollection(lines, linewidths=0.9, linestyles=style, zorder=2, **look))

@@ -98,10 +98,11 @@ def _generators(
         results.trials["trial_id"].isin(rows.loc[rows["source"] == "generated", "trial_id"])
     ]
     sizes = sorted(set(trials["discriminator_params"].dropna()))
+    curves = {trial: curve(part, tau) for trial, part in rows.groupby("trial_id")}
     lines = []
     for size, shade in zip(sizes, shades(len(sizes)), strict=True):
         ids = trials.loc[trials["discriminator_params"] == size, "trial_id"]
-        own = [curve(part, tau) for _, part in rows[rows["trial_id"].isin(ids)].groupby("trial_id")]
+        own = [curves[trial] for trial in sorted(ids)]
         measured = collisions[collisions["trial_id"].isin(ids)]
         rungs = [middle_row(part) for _, part in measured.groupby("tau_rule")]
         lines.append(_Line(f"{int(size):,} D parameters", middle(own), own, rungs, shade))

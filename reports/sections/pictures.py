@@ -99,14 +99,16 @@ def chosen(results: Results, per_variant: bool) -> pd.DataFrame:
     A rule fixed beforehand, so that no one picks the prettiest. At most six sizes, evenly spread.
     """
     sizes = results.completed["discriminator_params"].fillna(0)  # systems without a discriminator come first
-    trials = results.completed.assign(discriminator_params=sizes).sort_values(
+    trials = results.completed.assign(discriminator_params=sizes)
+    trials = trials[sizes.isin(evenly(sorted(set(sizes)), 6))]
+    seeds = trials["seed"].astype(np.int64)
+    lowest = seeds.groupby([trials["discriminator_params"], trials["variant"]]).transform("min")
+    # Before they are sorted, since only few are.
+    trials = trials[seeds == lowest].sort_values(
         ["discriminator_params", "variant", "seed", "train_samples", "trial_id"],
         ascending=[True, True, True, False, True],
         kind="stable",
     )
-    trials = trials[
-        trials["discriminator_params"].isin(evenly(sorted(set(trials["discriminator_params"])), 6))
-    ]
     return trials.drop_duplicates(["discriminator_params", *(["variant"] if per_variant else [])])
 
 

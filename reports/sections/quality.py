@@ -56,7 +56,7 @@ def quality(results: Results, embedding: str) -> Listing:
     generated = (
         rows[rows["source"] == "generated"].drop_duplicates("trial_id", keep="last").set_index("trial_id")
     )
-    trials = results.trials[results.trials["trial_id"].isin(generated.index)]
+    trials = results.trials[generated.index.get_indexer(pd.Index(results.trials["trial_id"])) >= 0]
     trials, note = first(trials, "the others are in the run's table quality")
     shown = [name for name in HEADS if rows[name].notna().any()]
     axes = [key for key, values in results.axes.items() if values > 1 or key == "seed"]

@@ -59,14 +59,18 @@ def clustered(fit: Fit, design: Array, clusters: np.ndarray[Any, np.dtype[np.int
     p = design.shape[1]
     weight = np.sqrt(fit.information)
     residual = np.divide(fit.score, weight, out=np.zeros_like(weight), where=weight > 0)
-    order = np.argsort(clusters, kind="stable")
-    ends = np.cumsum(np.bincount(clusters))
-    regressors, residual = (design * weight[:, None])[order], residual[order]
-    corners, residuals = np.zeros((len(ends), p, p)), np.zeros((len(ends), p))
-    for k, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
-        basis, corner = np.linalg.qr(regressors[start:end])
+    order, sizes = np.argsort(clusters, kind="stable"), np.bincount(clusters)
+    starts = np.cumsum(sizes) - sizes
+    regressors = design * weight[:, None]
+    corners, residuals = np.zeros((len(sizes), p, p)), np.zeros((len(sizes), p))
+    for size in np.unique(sizes):  # clusters of a size at once
+        alike = np.flatnonzero(sizes == size)
+        trials = order[starts[alike, None] + np.arange(size)]
+        basis, corner = np.linalg.qr(regressors[trials])
         # Of a cluster with fewer trials than coefficients the rest stays 0.
-        corners[k, : len(corner)], residuals[k, : len(corner)] = corner, basis.T @ residual[start:end]
+        rank = corner.shape[1]
+        corners[alike, :rank] = corner
+        residuals[alike, :rank] = np.einsum("gnk,gn->gk", basis, residual[trials])
     # (I - X B X')^-1/2 leaves alone what is orthogonal to X = QR; inside it is (I - R B R')^-1/2, and 0 in a
     # direction that this cluster decides alone, since there its residual is 0 too.
     values, vectors = np.linalg.eigh(np.eye(p) - corners @ fit.bread @ corners.transpose(0, 2, 1))

@@ -115,7 +115,7 @@ def _rulers(results: Results, found: list[Robustness]) -> Iterator[Captioned]:
         robustness_figure.effects(found),
         "The effect behind each hypothesis (a slope of log N₂, or the difference of the two variants "
         "furthest apart) at every τ and under every embedding, and at the study's own τ without each "
-        "trial's largest cluster and without each seed, decided by the same rule; the ring is the "
+        "trial's largest cluster and without a seed, decided by the same rule; the ring is the "
         "study's own τ, under the first embedding the verdict itself. Shaded: the margin within which "
         "an effect is called none. Cross: no effect could be estimated. All points of a panel come "
         "from the same samples.",

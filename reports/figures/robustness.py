@@ -62,7 +62,7 @@ def _left_out(ax: Axes, one: Robustness) -> None:
     names = []
     for k, variation in enumerate(one.variations):
         _point(ax, k, variation.verdict, one)
-        ruler = f"\n{variation.protocol.embedding}" if several and variation.left_out == LARGEST else ""
+        ruler = f", {variation.protocol.embedding}" if several and variation.left_out == LARGEST else ""
         names.append(f"{variation.left_out}{ruler}")
     ax.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=7)
     ax.set_title("left out")

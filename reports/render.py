@@ -101,7 +101,7 @@ def render(results: Results) -> dict[str, bytes]:
         "where_it_holds": in_words,
         "rule_in_words": rule_in_words,
         "listing": listing,
-        "shown": drawn.shown,
+        "shown": drawn.shown(),
         "grids": grids,
         "galleries": galleries,
         "repeated": repeated,

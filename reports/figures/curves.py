@@ -43,9 +43,9 @@ def training_curves(trials: pd.DataFrame, curves: pd.DataFrame) -> Figure | None
     """Losses and what the system watches (a GAN's distinguishing gap): solid completed, dotted grey not
     completed.
 
-    trials: those of one variant in `drawn`. curves: the table, of any trials.
+    trials: those of one variant in `drawn`. curves: their rows of the table.
     """
-    curves = curves[curves["trial_id"].isin(trials["trial_id"])].sort_values("step", kind="stable")
+    curves = curves.sort_values("step", kind="stable")
     sizes = sorted(set(trials["discriminator_params"]))
     rows = _rows(set(curves["metric"]))
     if not rows or not sizes:

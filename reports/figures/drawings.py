@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from concurrent.futures import Future
+from functools import partial
 from itertools import chain
 from typing import NamedTuple
-
-from matplotlib.figure import Figure
 
 from reports.figures import capacity as capacity_figure
 from reports.figures import cells, curves, profiles, ruler, search_space
@@ -18,7 +17,7 @@ from reports.figures import searches as search_figures
 from reports.figures import support as figures
 from reports.figures import tau as tau_figure
 from reports.figures.encoder import Encode
-from reports.figures.style import Files
+from reports.figures.style import Drawing, Files
 from reports.findings import Findings
 from reports.sections import batches, modes, searches, tuning
 from reports.sections.searches import Searched
@@ -37,13 +36,21 @@ class Shown(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """Figures by name, which are still being encoded."""
+    """Captions by name, and what is still being encoded."""
 
-    shown: dict[str, Shown]
+    captions: dict[str, str]
     encoded: dict[str, Future[Files]]
 
+    def shown(self) -> dict[str, Shown]:
+        """The figures in which something was drawn, once all are there."""
+        return {
+            name: Shown(name, caption, caption.split(".")[0])
+            for name, caption in self.captions.items()
+            if self.encoded[name].result()
+        }
+
     def files(self) -> dict[str, bytes]:
-        """Their files by path, once all are there."""
+        """Their files by path."""
         return {
             f"figures/{name}.{kind}": content
             for name, files in self.encoded.items()
@@ -51,8 +58,8 @@ class Drawn(NamedTuple):
         }
 
 
-# Name, figure where there is something to draw, caption.
-Captioned = tuple[str, Figure | None, str]
+# Name, what is drawn if anything, caption.
+Captioned = tuple[str, Drawing | None, str]
 LOOKS = (
     "points of equal size stand side by side by variant. Hollow: not past the quality gate. Arrow: no pair "
     "collided, only the lower bound is known."
@@ -67,7 +74,7 @@ SETTINGS = (
 def draw(results: Results, found: Findings, encode: Encode) -> Drawn:
     """Every figure there is data for, with its caption. Inside an `encoder`, of which `encode` is."""
     drawn = Drawn({}, {})
-    for name, figure, caption in chain(
+    for name, drawing, caption in chain(
         _rulers(results, found.verdicts),
         _support(results),
         _tau_curves(results),
@@ -78,9 +85,9 @@ def draw(results: Results, found: Findings, encode: Encode) -> Drawn:
         _searches(results),
         _compared(found),
     ):
-        if figure is not None:
-            drawn.shown[name] = Shown(name, caption, caption.split(".")[0])
-            drawn.encoded[name] = encode(figure)
+        if drawing is not None:
+            drawn.captions[name] = caption
+            drawn.encoded[name] = encode(drawing)
     return drawn
 
 
@@ -259,7 +266,7 @@ def _tau_curves(results: Results) -> Iterator[Captioned]:
     for embedding, data in sorted(keys, key=lambda key: names.index(key[0])):
         yield (
             f"tau-{file_name(embedding)}" + (f"-{data}" if several else ""),
-            tau_figure.tau_curves(results, embedding, data),
+            partial(tau_figure.tau_curves, tau_figure.measured(results, embedding, data)),
             f"N₂ at every τ under {embedding}, and relative to held-out real images at the same τ. Thick: "
             f"the trial in the middle at that τ among those of a discriminator size{of}, the thin lines; "
             "points with 95 % intervals: the rungs of the ladder, each the middle trial's own. Dotted: "
@@ -273,9 +280,10 @@ def _training(results: Results) -> Iterator[Captioned]:
     rows = results.rows("curves", trials=list(drawn["trial_id"]))
     for variant in sorted(set(results.trials["variant"])):
         trials = int((results.trials["variant"] == variant).sum())
+        own = drawn[drawn["variant"] == variant]
         yield (
             f"curves-{file_name(variant)}",
-            curves.training_curves(drawn[drawn["variant"] == variant], rows),
+            partial(curves.training_curves, own, rows[rows["trial_id"].isin(own["trial_id"])]),
             f"Training with {variant}: losses, and the distinguishing gap on training and on held-out "
             f"images; a line is a trial (of {trials}; at most {curves.MOST_LINES} of the lowest seeds a "
             "panel). Dotted grey: did not complete.",

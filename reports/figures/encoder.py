@@ -16,17 +16,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from matplotlib.figure import Figure
+from reports.figures.style import Drawing, Files, Medium, context, encode
 
-from reports.figures.style import Files, Medium, context, encode
-
-Encode = Callable[[Figure], "Future[Files]"]
+Encode = Callable[[Drawing], "Future[Files]"]
 SERVE = "from reports.figures.encoder import serve; serve()"
 
 
 @contextlib.contextmanager
 def encoder(medium: Medium) -> Iterator[Encode]:
-    """Inside it, matplotlib draws for this medium; what it yields takes a figure, to be encoded meanwhile."""
+    """Inside it, matplotlib draws for this medium, and what it yields encodes a drawing meanwhile."""
     where = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", SERVE]
     with (
@@ -34,8 +32,8 @@ def encoder(medium: Medium) -> Iterator[Encode]:
         ThreadPoolExecutor(1) as thread,
         context(medium),
     ):
-        # Pickled at once, lest somebody changes the figure.
-        yield lambda figure: thread.submit(_ask, process, pickle.dumps((figure, medium)))
+        # Pickled at once, lest somebody changes it.
+        yield lambda drawing: thread.submit(_ask, process, pickle.dumps((drawing, medium)))
 
 
 def serve() -> None:
@@ -45,24 +43,24 @@ def serve() -> None:
     sys.stdout = sys.stderr
     while True:
         try:
-            figure, medium = pickle.load(asked)
+            drawing, medium = pickle.load(asked)
         except EOFError:
             return
         answer: Files | Exception
         try:
             with context(medium):
-                answer = encode(figure, medium)
+                answer = encode(drawing, medium)
         except Exception as error:
             answer = error
         pickle.dump(answer, answers)
         answers.flush()
 
 
-def _ask(process: subprocess.Popen[bytes], figure: bytes) -> Files:
+def _ask(process: subprocess.Popen[bytes], drawing: bytes) -> Files:
     assert process.stdin
     assert process.stdout
     try:
-        process.stdin.write(figure)
+        process.stdin.write(drawing)
         process.stdin.flush()
         answer: Any = pickle.load(process.stdout)
     except (EOFError, BrokenPipeError):

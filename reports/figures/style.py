@@ -35,6 +35,8 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+# A figure, or what makes it where it is encoded, None where there is nothing to draw.
+Drawing = Figure | Callable[[], Figure | None]
 # A figure's content in each format, by the ending of its file.
 Files = dict[str, bytes]
 
@@ -80,8 +82,14 @@ def axes(width: float = 7.2, height: float = 4.2) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def encode(figure: Figure, medium: Medium) -> Files:
-    """The figure as the medium wants it, without dates or version strings. Inside the medium's `context`."""
+def encode(drawing: Drawing, medium: Medium) -> Files:
+    """The figure as the medium wants it, without dates or version strings; nothing where nothing was drawn.
+
+    Inside the medium's `context`.
+    """
+    figure = drawing() if callable(drawing) else drawing
+    if figure is None:
+        return {}
     medium.finish(figure)
     # Laid out once: doing so for each format takes as long as drawing it.
     layout = figure.get_layout_engine()

@@ -54,20 +54,39 @@ def histograms(results: Results) -> pd.DataFrame:
     return results.measured("distances", list(drawn(results)["trial_id"]))
 
 
-def tau_curves(results: Results, embedding: str, data: str) -> Figure | None:
-    """A row of panels for generators and one for controls: N2 against tau, and its ratio to real images.
+class Measured(NamedTuple):
+    """Under one embedding, of one data set, since ratios are to its own held-out images.
 
-    data: fingerprint of the data set, since ratios are to its own held-out images.
+    rows: of `distances`. collisions: of these subjects. sizes: discriminator parameters by trial. rule: the
+    study's own tau rule.
     """
+
+    rows: pd.DataFrame
+    collisions: pd.DataFrame
+    sizes: pd.Series[int]
+    rule: str
+
+
+def measured(results: Results, embedding: str, data: str) -> Measured:
+    """What `tau_curves` draws. data: fingerprint of the data set."""
     rows, collisions = (_of(table, embedding, data) for table in (histograms(results), results.collisions))
+    ids = rows["trial_id"].unique()
+    trials = results.trials[results.trials["trial_id"].isin(ids)].set_index("trial_id")
+    own = collisions[collisions["trial_id"].isin(ids)]
+    return Measured(rows, own, trials["discriminator_params"].dropna(), primary(results.study).tau_rule)
+
+
+def tau_curves(found: Measured) -> Figure | None:
+    """A row of panels for generators and one for controls: N2 against tau, and its ratio to real images."""
+    rows, collisions = found.rows, found.collisions
     if rows.empty:
         return None
     tau = edges(rows)
     sets, laws = _known(rows, collisions, tau)
-    groups = [group for group in ([*_generators(results, rows, collisions, tau), *sets], laws) if group]
+    groups = [group for group in ([*_generators(found, tau), *sets], laws) if group]
     real = next((line.curve for line in sets if line.colour == REAL), None)
     figure, grid = panels(len(groups), 2, 4.9, 3.5)
-    own = collisions.loc[collisions["tau_rule"] == primary(results.study).tau_rule, "tau"].dropna()
+    own = collisions.loc[collisions["tau_rule"] == found.rule, "tau"].dropna()
     for row, lines in zip(grid, groups, strict=True):
         for line in lines:
             _draw(row[0], line, None)
@@ -90,22 +109,17 @@ def _of(rows: pd.DataFrame, embedding: str, data: str) -> pd.DataFrame:
     return rows[(rows["embedding"] == embedding) & (rows["data_fingerprint"] == data)]
 
 
-def _generators(
-    results: Results, rows: pd.DataFrame, collisions: pd.DataFrame, tau: np.ndarray
-) -> list[_Line]:
+def _generators(found: Measured, tau: np.ndarray) -> list[_Line]:
     """A line for each discriminator size, the middle of its trials, which are thin."""
-    trials = results.trials[
-        results.trials["trial_id"].isin(rows.loc[rows["source"] == "generated", "trial_id"])
-    ]
-    sizes = sorted(set(trials["discriminator_params"].dropna()))
-    curves = {trial: curve(part, tau) for trial, part in rows.groupby("trial_id")}
+    curves = {trial: curve(part, tau) for trial, part in found.rows.groupby("trial_id")}
+    sizes = sorted(set(found.sizes))
     lines = []
     for size, shade in zip(sizes, shades(len(sizes)), strict=True):
-        ids = trials.loc[trials["discriminator_params"] == size, "trial_id"]
-        own = [curves[trial] for trial in sorted(ids)]
-        measured = collisions[collisions["trial_id"].isin(ids)]
-        rungs = [middle_row(part) for _, part in measured.groupby("tau_rule")]
-        lines.append(_Line(f"{int(size):,} D parameters", middle(own), own, rungs, shade))
+        ids = sorted(found.sizes.index[found.sizes == size])
+        own = found.collisions[found.collisions["trial_id"].isin(ids)]
+        rungs = [middle_row(part) for _, part in own.groupby("tau_rule")]
+        thin = [curves[trial] for trial in ids]
+        lines.append(_Line(f"{int(size):,} D parameters", middle(thin), thin, rungs, shade))
     return lines
 
 

@@ -70,7 +70,7 @@ def render(run: Run) -> dict[str, bytes]:
         "macros": macros(study.study, frames, MOST_ROWS),
         "too_long": [name for name, frame in frames.items() if len(frame) > MOST_ROWS],
         "tables": listed,
-        "shown": drawn.shown,
+        "shown": drawn.shown(),
         "results": results,
     }
     for name in ("numbers.tex", "paper.tex"):

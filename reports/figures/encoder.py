@@ -32,8 +32,11 @@ def encoder(medium: Medium) -> Iterator[Encode]:
         ThreadPoolExecutor(1) as thread,
         context(medium),
     ):
-        # Pickled at once, lest somebody changes it.
-        yield lambda drawing: thread.submit(_ask, process, pickle.dumps((drawing, medium)))
+        try:
+            # Pickled at once, lest somebody changes it.
+            yield lambda drawing: thread.submit(_ask, process, pickle.dumps((drawing, medium)))
+        finally:
+            thread.shutdown(cancel_futures=True)  # after an error nobody wants the others
 
 
 def serve() -> None:

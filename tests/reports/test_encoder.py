@@ -1,5 +1,6 @@
 """Figures encoded by another process are those that this one would have made."""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -76,3 +77,22 @@ def test_a_killed_process_is_an_error_and_no_wait(monkeypatch: pytest.MonkeyPatc
         started[0].wait()
         with pytest.raises(RuntimeError, match="ended, with status -9"):
             other(drawn()).result()
+
+
+def test_after_an_error_nothing_more_is_drawn() -> None:
+    with contextlib.suppress(KeyboardInterrupt), encoder(SCREEN) as other:
+        pending = [other(drawn()) for _ in range(6)]
+        pending[0].result()
+        raise KeyboardInterrupt
+    assert sum(one.cancelled() for one in pending) >= 3
+
+
+def test_what_makes_a_figure_is_called_there() -> None:
+    with encoder(SCREEN) as other:
+        made, nothing = other(drawn), other(none)
+        assert made.result() == other(drawn()).result()
+        assert nothing.result() == {}
+
+
+def none() -> None:
+    """A drawing of what there is nothing of."""

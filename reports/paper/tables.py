@@ -23,6 +23,18 @@ NOT_LISTED = {*SCHEMAS, "results", "hypotheses", "robustness"}
 # More rows than this nobody prints.
 MOST_ROWS = 1000
 
+CAPTIONS = {
+    "capacity": "Support size against size: the slope behind each verdict, and the same asked in other ways.",
+    "ceiling": "Support size by number of training samples, and that of a generator that repeats these.",
+    "confound": "Each slope again at matched quality, and with quality as covariate.",
+    "contrasts": "Differences of log N₂ between variants: low and high hold for all pairs at once (95 %), "
+    "low90 and high90 for one (90 %).",
+    "counts": "What was planned and done, and the real images' own N₂.",
+    "improvement": "Probability that a trial of the first variant has the larger support, with its 95 % "
+    "interval.",
+    "papers": "Published support sizes, as the paper states them and calibrated, beside ours.",
+}
+
 
 class Table(NamedTuple):
     """name: of its files. columns: LaTeX's, of a `tabular`, or `longtable` if it may not fit on a page."""
@@ -64,7 +76,7 @@ def tables(results: Results, found: list[Robustness], frames: dict[str, pd.DataF
     ]
     taken = {table.name for table in own} | NOT_LISTED
     own += [
-        Table(name, f"{name.replace('_', ' ').capitalize()}.", plain(frame))
+        Table(name, CAPTIONS.get(name, f"{name.replace('_', ' ').capitalize()}."), plain(frame))
         for name, frame in frames.items()
         if name not in taken
     ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,10 @@ from reports import csv_tables, folders, words
 from reports.algebra import single_threaded
 from reports.explorer import inline
 from reports.explorer.payload import embedded, first_figure, payload
-from reports.figures.drawings import draw
+from reports.figures import drawings
 from reports.figures.encoder import encoder
 from reports.figures.style import SCREEN
-from reports.findings import find
+from reports.findings import Findings, find
 from reports.findings import tables as derived
 from reports.sections import (
     batches,
@@ -69,21 +71,40 @@ def page(run: Run) -> bytes:
 @single_threaded()
 def render(results: Results) -> dict[str, bytes]:
     """Every file of the report by its path inside the report's folder."""
-    study = results.study
-    with encoder(SCREEN) as encode:
+    with encoder(SCREEN) as encoding:
+        captions = drawings.draw_measured(results, encoding)
         found = find(results)
-        drawn = draw(results, found, encode)
+        captions |= drawings.draw_concluded(results, found, encoding)
         tables = derived(results, found)
-        explored = payload(results, found.verdicts)
-        grids, galleries = pictures.grids(results), pictures.galleries(results)
-        repeated = clusters.largest(results)
-        files = drawn.files()
-    files |= {f"tables/{name}": content for name, content in tables.items()}
-    files |= {f"figures/{grid.name}.png": grid.png for grid in grids}
-    files |= {f"figures/{pair.name}.png": pair.png for gallery in galleries for pair in gallery.pairs}
-    for one in (cluster for group in repeated for cluster in group.clusters):
-        files |= {f"figures/{one.name}.png": one.png} if one.png else {}
-    context: dict[str, Any] = {
+        context = _context(results, found) | {
+            "grids": pictures.grids(results),
+            "galleries": pictures.galleries(results),
+            "repeated": clusters.largest(results),
+            "provenance": listing.provenance(results, csv_tables.digest(tables)),
+        }
+        html, text = _environments()
+        encoded = encoding.files()
+    images = drawings.paths(encoded) | _images(context)
+    context["shown"] = drawings.shown(captions, encoded)
+    html.filters["image"] = lambda path: Markup(
+        "data:image/png;base64," + base64.b64encode(images[path]).decode()
+    )
+    page, markdown = html.get_template("report.html.j2"), text.get_template("report.md.j2")
+    return (
+        images
+        | {f"tables/{name}": content for name, content in tables.items()}
+        | {
+            "index.html": page.render(context).encode(),
+            "report.md": markdown.render(context).encode(),
+        }
+    )
+
+
+def _context(results: Results, found: Findings) -> dict[str, Any]:
+    """What the templates show of the tables and of what follows from them."""
+    study = results.study
+    explored = payload(results, found.verdicts)
+    return {
         "study": study,
         "primary": primary(study),
         "results": results,
@@ -101,12 +122,9 @@ def render(results: Results) -> dict[str, bytes]:
         "where_it_holds": in_words,
         "rule_in_words": rule_in_words,
         "listing": listing,
-        "shown": drawn.shown(),
-        "grids": grids,
-        "galleries": galleries,
-        "repeated": repeated,
         "rulers": listing.rulers(found.verdicts),
         "batches": batches,
+        "readings": batches.readings(results),
         "capacity": capacity,
         "growths": found.growths,
         "modes": modes,
@@ -115,7 +133,10 @@ def render(results: Results) -> dict[str, bytes]:
         "given_one": conditional.listing(results),
         "cost": cost,
         "estimates": estimates,
+        "estimated": estimates.estimates(results),
         "quality": quality,
+        "qualities": {name: quality.quality(results, name) for name in quality.embeddings(results)},
+        "every_trial": listing.trials(results),
         "judged": judged,
         "by_people": {one.embedding: judged_support.support(results, one) for one in found.labelled},
         "agreement": {one.embedding: judged_support.agreement(one) for one in found.labelled},
@@ -124,30 +145,38 @@ def render(results: Results) -> dict[str, bytes]:
         "searched": searches.searched(results),
         "tuning": tuning,
         "compared": tuning.compared(results),
-        "provenance": listing.provenance(results, csv_tables.digest(tables)),
         "in_mlflow": listing.in_mlflow(results),
         "empty": results.empty,
         "yaml": study.yaml(),
+        "explorer": explored and embedded(explored),
+        "first_figure": first_figure(found.verdicts),
     }
-    loader = jinja2.PackageLoader("reports", "templates")
-    options = {
-        "loader": loader,
+
+
+def _images(context: Mapping[str, Any]) -> dict[str, bytes]:
+    """Pictures of samples by path; of a cluster without images none."""
+    shown = chain(
+        context["grids"],
+        chain.from_iterable(gallery.pairs for gallery in context["galleries"]),
+        chain.from_iterable(group.clusters for group in context["repeated"]),
+    )
+    return {f"figures/{one.name}.png": one.png for one in shown if one.png}
+
+
+def _environments() -> tuple[jinja2.Environment, jinja2.Environment]:
+    """For HTML, with the page's script, and for Markdown."""
+    options: dict[str, Any] = {
+        "loader": jinja2.PackageLoader("reports", "templates"),
         "undefined": jinja2.StrictUndefined,
         "trim_blocks": True,
         "lstrip_blocks": True,
+        "keep_trailing_newline": True,
     }
-    html = jinja2.Environment(autoescape=True, keep_trailing_newline=True, **options)  # type: ignore[arg-type]
+    html, text = jinja2.Environment(autoescape=True, **options), jinja2.Environment(**options)
     script = inline.script(html)
-    context |= {"explorer": explored and embedded(explored), "first_figure": first_figure(found.verdicts)}
-    context |= {"script": script, "policy": inline.policy(script)}
-    html.filters["image"] = lambda path: Markup(
-        "data:image/png;base64," + base64.b64encode(files[path]).decode()
-    )
-    files["index.html"] = html.get_template("report.html.j2").render(context).encode()
-    text = jinja2.Environment(keep_trailing_newline=True, **options)  # type: ignore[arg-type]
+    html.globals |= {"script": script, "policy": inline.policy(script)}
     text.filters["cell"] = words.markdown_cell
-    files["report.md"] = text.get_template("report.md.j2").render(context).encode()
-    return files
+    return html, text
 
 
 def _target(run: Run, out: str | None) -> Path:

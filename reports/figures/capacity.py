@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from reports.figures.marks import beside, dot
+from reports.figures.marks import beside, dot, powers
 from reports.figures.style import COLOURS, axes
 from reports.statistics.growth import Growth
 from reports.words import PREDICTORS
@@ -50,6 +50,7 @@ def shape(one: Growth) -> Figure:
         ax.plot(np.exp(ends), np.exp(stick), color=ORANGE, linewidth=1.6, linestyle="-.")
         entries.append(Line2D([], [], color=ORANGE, linewidth=1.6, linestyle="-.", label="broken stick"))
     ax.set(xscale="log", yscale="log", xlabel=PREDICTORS[one.hypothesis.predictor])
+    powers(ax.xaxis, ax.yaxis)
     ax.set_ylabel("support size $N_2$, other effects taken out")
     beside(ax, entries)
     return figure

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from concurrent.futures import Future
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
@@ -16,7 +15,7 @@ from reports.figures import robustness as robustness_figure
 from reports.figures import searches as search_figures
 from reports.figures import support as figures
 from reports.figures import tau as tau_figure
-from reports.figures.encoder import Encode
+from reports.figures.encoder import Encoder
 from reports.figures.style import Drawing, Files
 from reports.findings import Findings
 from reports.sections import batches, modes, searches, tuning
@@ -35,29 +34,6 @@ class Shown(NamedTuple):
     alt: str
 
 
-class Drawn(NamedTuple):
-    """Captions by name, and what is still being encoded."""
-
-    captions: dict[str, str]
-    encoded: dict[str, Future[Files]]
-
-    def shown(self) -> dict[str, Shown]:
-        """The figures in which something was drawn, once all are there."""
-        return {
-            name: Shown(name, caption, caption.split(".")[0])
-            for name, caption in self.captions.items()
-            if self.encoded[name].result()
-        }
-
-    def files(self) -> dict[str, bytes]:
-        """Their files by path."""
-        return {
-            f"figures/{name}.{kind}": content
-            for name, files in self.encoded.items()
-            for kind, content in files.result().items()
-        }
-
-
 # Name, what is drawn if anything, caption.
 Captioned = tuple[str, Drawing | None, str]
 LOOKS = (
@@ -71,24 +47,48 @@ SETTINGS = (
 )
 
 
-def draw(results: Results, found: Findings, encode: Encode) -> Drawn:
-    """Every figure there is data for, with its caption. Inside an `encoder`, of which `encode` is."""
-    drawn = Drawn({}, {})
-    for name, drawing, caption in chain(
+def draw_measured(results: Results, encoder: Encoder) -> dict[str, str]:
+    """Add every figure of what was measured, for which no conclusions are needed; captions by name."""
+    return _add(encoder, _support(results), _tau_curves(results), _training(results), _modes(results))
+
+
+def draw_concluded(results: Results, found: Findings, encoder: Encoder) -> dict[str, str]:
+    """Add every other figure there is data for; captions by name."""
+    return _add(
+        encoder,
         _rulers(results, found.verdicts),
-        _support(results),
-        _tau_curves(results),
-        _training(results),
         _capacity(found.growths),
-        _modes(results),
         _tuning(results),
         _searches(results),
         _compared(found),
-    ):
+    )
+
+
+def shown(captions: dict[str, str], encoded: dict[str, Files]) -> dict[str, Shown]:
+    """The figures in which something was drawn."""
+    return {
+        name: Shown(name, caption, caption.split(".")[0])
+        for name, caption in captions.items()
+        if encoded[name]
+    }
+
+
+def paths(encoded: dict[str, Files]) -> dict[str, bytes]:
+    """The figures' files by path."""
+    return {
+        f"figures/{name}.{kind}": content
+        for name, files in encoded.items()
+        for kind, content in files.items()
+    }
+
+
+def _add(encoder: Encoder, *figures: Iterator[Captioned]) -> dict[str, str]:
+    captions = {}
+    for name, drawing, caption in chain(*figures):
         if drawing is not None:
-            drawn.captions[name] = caption
-            drawn.encoded[name] = encode(drawing)
-    return drawn
+            captions[name] = caption
+            encoder.add(name, drawing)
+    return captions
 
 
 def _compared(found: Findings) -> Iterator[Captioned]:

@@ -11,11 +11,12 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, StrMethodFormatter
 
 from reports.figures.style import REAL
 
 INTERVAL = ("n2", "n2_low", "n2_high")
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SUPPORT_LABEL = r"support size $N_2$ (95 % interval)"
 
 
@@ -82,7 +83,33 @@ def plain(axis: Axis) -> None:
     """Plain numbers at 1, 2, 5, 10, … of a logarithmic axis."""
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_locator(NullLocator())
+
+
+def powers(*axes: Axis) -> None:
+    """Powers of ten on logarithmic axes, and 3 or 2 and 5 times them where fewer than three would be seen.
+
+    No minor ticks: each costs as much to draw as a label.
+    """
+    for axis in axes:
+        axis.set_major_locator(_Powers())
+        axis.set_major_formatter(FuncFormatter(power))
+        axis.set_minor_locator(NullLocator())
+
+
+class _Powers(LogLocator):
+    def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
+        whole = np.floor(np.log10(max(vmin, vmax))) - np.ceil(np.log10(min(vmin, vmax)))
+        self.set_params(subs=[(1.0, 2.0, 5.0), (1.0, 3.0), (1.0,)][int(np.clip(whole, 0, 2))])
+        return super().tick_values(vmin, vmax)
+
+
+def power(value: float, _: object = None) -> str:
+    """A number as 10³ or 2×10³: letters, not a formula, which matplotlib sets a hundred times as slowly."""
+    exponent = int(np.floor(np.log10(value) + 1e-9))
+    factor = value / 10**exponent
+    times = "" if abs(factor - 1) < 1e-6 else f"{factor:g}×"
+    return f"{times}10{str(exponent).translate(SUPERSCRIPTS)}"
 
 
 def dot(colour: str, marker: str, label: str, filled: bool = True, size: float = 5.5) -> Line2D:

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.figures.marks import SUPPORT_LABEL, beside, dot, points
+from reports.figures.marks import SUPPORT_LABEL, beside, dot, points, powers
 from reports.figures.style import REAL, panels
 from reports.sections.sources import CONTROLS, colour, kind
 from reports.tables.protocols import primary
@@ -83,3 +83,4 @@ def _panel(ax: Axes, rows: pd.DataFrame) -> None:
     ax.set(
         xlim=truth, xscale="log", yscale="log", xlabel=r"true $N_2$ (by enumeration)", ylabel=SUPPORT_LABEL
     )
+    powers(ax.xaxis, ax.yaxis)

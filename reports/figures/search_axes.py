@@ -100,8 +100,7 @@ def key_axis(ax: Axes, side: str, key: str, choice: FloatRange | IntRange | Cate
             (ax.set_xscale if side == "x" else ax.set_yscale)("log")
             margin = (high / low) ** 0.04
             set_limits(low / margin, high * margin)
-            if high / low < 100:  # powers of ten alone would leave it without numbers
-                marks.plain(ax.xaxis if side == "x" else ax.yaxis)
+            (marks.plain if high / low < 100 else marks.powers)(ax.xaxis if side == "x" else ax.yaxis)
         else:
             set_limits(low - 0.04 * (high - low), high + 0.04 * (high - low))
     (ax.set_xlabel if side == "x" else ax.set_ylabel)(plain(key, 40))

@@ -70,7 +70,8 @@ def context(medium: Medium) -> Iterator[None]:
     """Inside it, matplotlib draws for this medium, whatever a user's matplotlibrc says."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        settings: Any = medium.settings
+        # Laid out as it is painted, text is measured once.
+        settings: Any = medium.settings | {"figure.dpi": medium.dpi}
         matplotlib.rcParams.update(settings)
         yield
 
@@ -91,11 +92,11 @@ def encode(drawing: Drawing, medium: Medium) -> Files:
     if figure is None:
         return {}
     medium.finish(figure)
-    # Laid out once: doing so for each format takes as long as drawing it.
+    # Laid out once: doing so for each format takes as long as drawing it, as does a layout engine that idles.
     layout = figure.get_layout_engine()
     if layout is not None:
         layout.execute(figure)
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)
     files = {}
     for kind in medium.kinds:
         content = io.BytesIO()

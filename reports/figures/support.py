@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.figures.cells import points as shown
-from reports.figures.marks import INTERVAL, SUPPORT_LABEL, beside, dot, points, real_band
+from reports.figures.marks import INTERVAL, SUPPORT_LABEL, beside, dot, points, powers, real_band
 from reports.figures.style import COLOURS, MARKERS, REAL, axes, look
 from reports.tables.results import Results
 
@@ -35,6 +35,7 @@ def support_by(results: Results, column: str, label: str) -> Figure | None:
         x = own[column] * spread[variant]
         points(ax, x, own, colours[variant], markers[size], filled=bool(passes))
     ax.set(xscale="log", yscale="log", xlabel=label, ylabel=SUPPORT_LABEL)
+    powers(ax.xaxis, ax.yaxis)
     if column == "train_samples":
         _ticks_at(ax, sorted({int(value) for value in trials[column]}))
     elif trials[column].nunique() == 1:  # a decade around it, lest ticks crowd
@@ -63,6 +64,7 @@ def by_variant(results: Results) -> Figure | None:
                 some = here & (passes == filled)
                 ax.plot(x[some], y[some], marker, color=COLOURS[0], markerfacecolor=face, markersize=4)
     ax.set(xscale="log", xlabel=r"$N_2$ relative to held-out real images")
+    powers(ax.xaxis)
     entries = [dot(COLOURS[0], "o", f"{one}, 95 % interval")]
     entries += [dot(COLOURS[0], ">", "no pair collided: at least")]
     entries += [dot(COLOURS[0], "o", "not past the quality gate", filled=False)]
@@ -103,6 +105,7 @@ def quality(results: Results) -> Figure | None:
         xlabel="precision (share of samples near a real image)",
         ylabel=SUPPORT_LABEL,
     )
+    powers(ax.yaxis)
     beside(ax, _entries(looks, trials, results.real))
     return figure
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.figures.curves import evenly
-from reports.figures.marks import beside, plain, tau_axis
+from reports.figures.marks import beside, plain, powers, tau_axis
 from reports.figures.style import REAL, panels, shades
 from reports.sections.sources import colour, name, subjects
 from reports.statistics.tau_curves import Curve, curve, edges, middle, middle_row, ratio
@@ -97,6 +97,7 @@ def tau_curves(found: Measured) -> Figure | None:
                 ax.axvline(value, color="#8a5a2b", linewidth=0.9, zorder=0)
             tau_axis(ax)
             ax.set(yscale="log", xlim=_span(tau, collisions))
+            powers(ax.yaxis)
         # Not those of the intervals, of which some have no upper end.
         row[0].set(ylabel=r"$N_2$ at τ", ylim=(0.7, 2 * max(line.curve.pairs for line in lines)))
         row[1].set_ylabel(r"$N_2$ relative to real images")

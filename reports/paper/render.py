@@ -11,7 +11,7 @@ from pipeline.errors import InputError
 from pipeline.store.run import Run, load_run
 from reports import findings, folders, words
 from reports.algebra import single_threaded
-from reports.figures.drawings import draw
+from reports.figures import drawings
 from reports.figures.encoder import encoder
 from reports.figures.paper import PAPER
 from reports.findings import find
@@ -48,12 +48,14 @@ def render(run: Run) -> dict[str, bytes]:
     """Every file by its path inside the folder."""
     results = read(run)
     study = results.study
-    with encoder(PAPER) as encode:
+    with encoder(PAPER) as encoding:
+        captions = drawings.draw_measured(results, encoding)
         found = find(results)
-        drawn = draw(results, found, encode)
+        captions |= drawings.draw_concluded(results, found, encoding)
         frames = derived(run, results, findings.tables(results, found))
         listed = tables(results, found.verdicts, frames)
-        files = drawn.files()
+        encoded = encoding.files()
+    files = drawings.paths(encoded)
     files |= {f"figures/{grid.name}.png": grid.png for grid in pictures.grids(results)}
     pairs = [pair for gallery in pictures.galleries(results) for pair in gallery.pairs]
     files |= {f"figures/{pair.name}.png": pair.png for pair in pairs}
@@ -70,7 +72,7 @@ def render(run: Run) -> dict[str, bytes]:
         "macros": macros(study.study, frames, MOST_ROWS),
         "too_long": [name for name, frame in frames.items() if len(frame) > MOST_ROWS],
         "tables": listed,
-        "shown": drawn.shown(),
+        "shown": drawings.shown(captions, encoded),
         "results": results,
     }
     for name in ("numbers.tex", "paper.tex"):

@@ -45,7 +45,7 @@ def trials(results: Results) -> Listing:
     heads += ["clusters", "largest cluster", "N₂ without it", "precision", "recall", "passes gate"]
     rows = []
     shown, note = first(results.trials, RESULTS)
-    for _, t in shown.iterrows():
+    for t in shown.to_dict("records"):
         passes = "–" if pd.isna(t["passes_gate"]) else "yes" if t["passes_gate"] else "no"
         measured = pd.notna(t["collisions"])
         n2 = "no collision" if measured and pd.isna(t["n2"]) else number(t["n2"])
@@ -68,7 +68,7 @@ def failures(results: Results) -> Listing:
     axes = [key for key, values in results.axes.items() if values > 1]
     rows = []
     shown, note = first(results.failed, RESULTS)
-    for _, t in shown.iterrows():
+    for t in shown.to_dict("records"):
         configuration = ", ".join(f"{a}={t[a]}" for a in axes) or t["trial_id"]
         rows.append(
             [t["status"].replace("_", " "), "–" if pd.isna(t["error"]) else t["error"], configuration]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
-
-import pandas as pd
 
 from reports.sections.listing import Listing, first
 from reports.tables.results import Results
@@ -56,13 +55,16 @@ def quality(results: Results, embedding: str) -> Listing:
     generated = (
         rows[rows["source"] == "generated"].drop_duplicates("trial_id", keep="last").set_index("trial_id")
     )
-    trials = results.trials[generated.index.get_indexer(pd.Index(results.trials["trial_id"])) >= 0]
+    trials = results.trials[results.trials["trial_id"].isin(generated.index)]
     trials, note = first(trials, "the others are in the run's table quality")
     shown = [name for name in HEADS if rows[name].notna().any()]
     axes = [key for key, values in results.axes.items() if values > 1 or key == "seed"]
-    listed = [["real images", *[""] * (len(axes) - 1), *_cells(row, shown)] for _, row in real.iterrows()]
-    for _, trial in trials.iterrows():
-        listed.append([*(str(trial[a]) for a in axes), *_cells(generated.loc[trial["trial_id"]], shown)])
+    listed = [
+        ["real images", *[""] * (len(axes) - 1), *_cells(row, shown)] for row in real.to_dict("records")
+    ]
+    own = generated.loc[trials["trial_id"]].to_dict("records")
+    for trial, row in zip(trials.to_dict("records"), own, strict=True):
+        listed.append([*(str(trial[a]) for a in axes), *_cells(row, shown)])
     return Listing([*axes, *(HEADS[name] for name in shown)], listed, note)
 
 
@@ -72,7 +74,7 @@ def sentences(results: Results) -> list[str]:
     return [text for name, text in SENTENCES.items() if rows[name].notna().any()]
 
 
-def _cells(row: pd.Series[Any], shown: list[str]) -> list[str]:
+def _cells(row: Mapping[Any, Any], shown: list[str]) -> list[str]:
     return [
         f"{number(row[name])} ± {number(row['kid_standard_error'])}" if name == "kid" else number(row[name])
         for name in shown

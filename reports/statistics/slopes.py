@@ -136,6 +136,17 @@ def covariates(hypothesis: Hypothesis, study: Study) -> list[str]:
     return [key for key in study.axes() if key not in {"seed", *tuned} and not key.startswith(prefix)]
 
 
+def needed(hypothesis: Hypothesis, study: Study) -> list[str]:
+    """The columns of trials that a slope rests on."""
+    return [
+        "collisions",
+        "pairs",
+        "seed",
+        PREDICTOR_COLUMNS[hypothesis.predictor],
+        *covariates(hypothesis, study),
+    ]
+
+
 def estimate(hypothesis: Hypothesis, study: Study, trials: pd.DataFrame) -> Slope:
     """The slope over these trials. Raises Undecided with the reason where they cannot fix it."""
     problem = regression(hypothesis, trials, covariates(hypothesis, study))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -132,10 +132,14 @@ class Results:
         """
         key = ("completed", *protocol)
         if key not in self._read:
-            rows, embedding = self.under(protocol), protocol.embedding
-            self._read[key] = _measured(
-                _with_measurement(self.facts, self.study, rows, self.quality, embedding)
-            )
+            graded = self._graded(protocol.embedding)
+            self._read[key] = _measured(_with_measurement(self.facts, self.under(protocol), graded))
+        return self._read[key]
+
+    def _graded(self, embedding: str) -> pd.DataFrame:
+        key = ("graded", embedding)
+        if key not in self._read:
+            self._read[key] = _graded(self.facts, self.study, self.quality, embedding)
         return self._read[key]
 
     def rows(
@@ -199,7 +203,7 @@ def read(run: Run) -> Results:
         study=study,
         axes=axes,
         facts=facts,
-        trials=_with_measurement(facts, study, measured, quality, ruler.embedding),
+        trials=_with_measurement(facts, measured, _graded(facts, study, quality, ruler.embedding)),
         stored=own[["trial_id", "status", "data_fingerprint", *ORIGIN]],
         collisions=collisions,
         quality=quality,
@@ -238,19 +242,17 @@ def _configured(
     return pd.DataFrame(columns)
 
 
-def _with_measurement(
-    facts: pd.DataFrame, study: Study, rows: pd.DataFrame, quality: pd.DataFrame, embedding: str
-) -> pd.DataFrame:
+def _with_measurement(facts: pd.DataFrame, rows: pd.DataFrame, graded: pd.DataFrame) -> pd.DataFrame:
     """Trials with their measurement by one ruler, beside the real images', and their quality.
 
-    rows: of `collisions` under that ruler.
+    rows: of `collisions` under that ruler. graded: from `_graded`.
     """
     generated, real = rows[rows["source"] == "generated"], rows[rows["source"] == "real"]
-    trials = _left_join(facts, generated[["trial_id", *MEASURES, *CLUSTERS]], "trial_id")
-    own = real[["data_fingerprint", "n2"]].rename(columns={"n2": "n2_real"})
-    trials = _left_join(trials, own, "data_fingerprint")
+    measured = _of_each(facts["trial_id"], generated[["trial_id", *MEASURES, *CLUSTERS]])
+    trials = pd.concat([facts, measured], axis=1)
+    trials["n2_real"] = _of_each(facts["data_fingerprint"], real[["data_fingerprint", "n2"]])["n2"]
     trials["ratio_to_real"] = trials["n2"] / trials["n2_real"]
-    return _with_quality(trials, study, quality, embedding)
+    return pd.concat([trials, graded], axis=1)
 
 
 def _collisions(study: Study, run: Run, trials: pd.Series[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -267,26 +269,25 @@ def _collisions(study: Study, run: Run, trials: pd.Series[str]) -> tuple[pd.Data
     return of_trials(own, list(trials)), others
 
 
-def _with_quality(trials: pd.DataFrame, study: Study, quality: pd.DataFrame, embedding: str) -> pd.DataFrame:
+def _graded(facts: pd.DataFrame, study: Study, quality: pd.DataFrame, embedding: str) -> pd.DataFrame:
     """Each trial's quality, its real images' own precision, and whether it passes the gate (null: not
     measured).
     """
     rows = quality[quality["embedding"] == embedding].sort_values("samples", kind="stable")
     generated = rows[rows["source"] == "generated"].drop_duplicates("trial_id", keep="last")
     real = rows[rows["source"] == "real"].drop_duplicates("data_fingerprint", keep="last")
-    ceiling = real[["data_fingerprint", "precision"]].rename(columns={"precision": "real_precision"})
-    joined = [(generated[["trial_id", *QUALITIES]], "trial_id"), (ceiling, "data_fingerprint")]
-    trials = reduce(lambda left, part: _left_join(left, *part), joined, trials)
-    trials["gate"] = study.measure.precision_gate * trials["real_precision"]
-    known = trials["precision"].notna() & trials["gate"].notna()
-    passes = (trials["precision"] >= trials["gate"]).astype("boolean")
-    trials["passes_gate"] = passes.where(known)
-    return trials
+    graded = _of_each(facts["trial_id"], generated[["trial_id", *QUALITIES]])
+    ceiling = _of_each(facts["data_fingerprint"], real[["data_fingerprint", "precision"]])["precision"]
+    gate = study.measure.precision_gate * ceiling
+    passes = (graded["precision"] >= gate).astype("boolean")
+    passes = passes.where(graded["precision"].notna() & gate.notna())
+    return graded.assign(real_precision=ceiling, gate=gate, passes_gate=passes)
 
 
 def _measured(trials: pd.DataFrame) -> pd.DataFrame:
     return trials[(trials["status"] == "completed") & trials["collisions"].notna()]
 
 
-def _left_join(left: pd.DataFrame, right: pd.DataFrame, key: str) -> pd.DataFrame:
-    return left.merge(right, on=key, how="left", validate="many_to_one")
+def _of_each(keys: pd.Series[str], rows: pd.DataFrame) -> pd.DataFrame:
+    """The row of each key, in the column of the keys' name at most once; null where there is none."""
+    return rows.set_index(str(keys.name)).reindex(keys).set_axis(keys.index)

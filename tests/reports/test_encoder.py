@@ -4,14 +4,13 @@ import contextlib
 import signal
 import subprocess
 import sys
-from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from reports.figures.encoder import encoder
+from reports.figures.encoder import Encoder, encoder
 from reports.figures.marks import beside, dot, tau_axis
 from reports.figures.paper import PAPER
 from reports.figures.style import SCREEN, Files, Medium, axes, context, encode
@@ -31,21 +30,39 @@ def test_the_bytes_are_those_of_one_process(medium: Medium) -> None:
         here = encode(drawn(), medium)
     with encoder(medium) as other:
         changed = drawn()
-        pending = [other(changed), other(drawn())]
+        other.add("changed", changed)
         changed.axes[0].set_title("too late")
-        there = [one.result() for one in pending]
+        for k in range(6):  # of so many each process encodes some
+            other.add(f"{k}", drawn())
+        there = other.files()
     assert set(here) == set(medium.kinds)
-    assert there == [here, here]
+    assert list(there) == ["changed", *"012345"]
+    assert all(files == here for files in there.values())
 
 
-def test_what_goes_wrong_there_is_raised_here_and_the_next_figure_is_drawn() -> None:
+def test_both_processes_encode_while_the_other_has_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, here = Encoder._here, []
+
+    def counted(self: Encoder, content: bytes) -> Files:
+        here.append(content)
+        return real(self, content)
+
+    monkeypatch.setattr(Encoder, "_here", counted)
+    with encoder(SCREEN) as other:
+        for k in range(8):
+            other.add(f"{k}", drawn())
+        assert len(other.files()) == 8
+    assert 1 <= len(here) <= 7
+
+
+def test_what_goes_wrong_there_is_raised_here() -> None:
     bad = drawn()
     bad.axes[0].set_xlabel("$\\nosuch$")
     with encoder(SCREEN) as other:
-        pending = other(bad), other(drawn())
+        other.add("bad", bad)
+        other.add("good", drawn())
         with pytest.raises(ValueError, match="nosuch"):
-            pending[0].result()
-        assert pending[1].result()["png"].startswith(b"\x89PNG")
+            other.files()
 
 
 def test_a_script_without_a_guard_is_not_run_again(tmp_path: Path) -> None:
@@ -54,8 +71,9 @@ def test_a_script_without_a_guard_is_not_run_again(tmp_path: Path) -> None:
         "print('once')\n"
         "from reports.figures.encoder import encoder\n"
         "from reports.figures.style import SCREEN, axes\n"
-        "with encoder(SCREEN) as encode:\n"
-        "    print(len(encode(axes()[0]).result()))\n"
+        "with encoder(SCREEN) as other:\n"
+        "    other.add('empty', axes()[0])\n"
+        "    print(len(other.files()))\n"
     )
     ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
     assert (ended.stdout, ended.stderr) == ("once\n1\n", "")
@@ -71,27 +89,28 @@ def test_a_killed_process_is_an_error_and_no_wait(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(subprocess, "Popen", popen)
     with encoder(SCREEN) as other:
-        first: Future[Files] = other(drawn())
-        assert first.result()
+        other.add("first", drawn())
         started[0].send_signal(signal.SIGKILL)
         started[0].wait()
         with pytest.raises(RuntimeError, match="ended, with status -9"):
-            other(drawn()).result()
+            other.files()
 
 
 def test_after_an_error_nothing_more_is_drawn() -> None:
     with contextlib.suppress(KeyboardInterrupt), encoder(SCREEN) as other:
-        pending = [other(drawn()) for _ in range(6)]
-        pending[0].result()
+        for k in range(6):
+            other.add(f"{k}", drawn())
         raise KeyboardInterrupt
-    assert sum(one.cancelled() for one in pending) >= 3
+    assert sum(there.cancelled() for _, there in other._asked.values()) >= 3
 
 
-def test_what_makes_a_figure_is_called_there() -> None:
+def test_what_makes_a_figure_is_called_when_it_is_encoded() -> None:
     with encoder(SCREEN) as other:
-        made, nothing = other(drawn), other(none)
-        assert made.result() == other(drawn()).result()
-        assert nothing.result() == {}
+        for name, drawing in {"made": drawn, "drawn": drawn(), "nothing": none}.items():
+            other.add(name, drawing)
+        files = other.files()
+    assert files["made"] == files["drawn"] != {}
+    assert files["nothing"] == {}
 
 
 def none() -> None:

@@ -15,8 +15,7 @@ from pipeline.errors import InputError
 from pipeline.store.run import Run
 from reports import render
 from reports.explorer import inline
-from reports.figures import style, support
-from reports.figures.drawings import Drawn
+from reports.figures import drawings, style, support
 from reports.tables.results import read
 from tests.reports import synthetic
 
@@ -143,7 +142,8 @@ def test_verdicts_as_csv(page: Path) -> None:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports without figures: drawing takes most of the time."""
-    monkeypatch.setattr(render, "draw", lambda *_: Drawn({}, {}))
+    for draw in ("draw_measured", "draw_concluded"):
+        monkeypatch.setattr(drawings, draw, lambda *_: {})
 
 
 def build(run: Run) -> str:

@@ -21,7 +21,7 @@ from reports.tables.protocols import Protocol, primary, rungs
 from reports.tables.results import Results
 
 # Stops between the rungs: each decides every hypothesis again, over all trials.
-MOST_BETWEEN = 16
+MOST_BETWEEN = 12
 MOST_TRIALS_DECIDED = 16_000
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from reports.figures.cells import points as shown
-from reports.figures.marks import INTERVAL, SUPPORT_LABEL, beside, dot, points, powers, real_band
+from reports.figures.marks import INTERVAL, SUPPORT_LABEL, beside, dot, plain, points, powers, real_band
 from reports.figures.style import COLOURS, MARKERS, REAL, axes, look
 from reports.tables.results import Results
 
@@ -64,7 +64,7 @@ def by_variant(results: Results) -> Figure | None:
                 some = here & (passes == filled)
                 ax.plot(x[some], y[some], marker, color=COLOURS[0], markerfacecolor=face, markersize=4)
     ax.set(xscale="log", xlabel=r"$N_2$ relative to held-out real images")
-    powers(ax.xaxis)
+    plain(ax.xaxis)
     entries = [dot(COLOURS[0], "o", f"{one}, 95 % interval")]
     entries += [dot(COLOURS[0], ">", "no pair collided: at least")]
     entries += [dot(COLOURS[0], "o", "not past the quality gate", filled=False)]

@@ -12,6 +12,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from pipeline import InputError, Study, load_run, run
+from pipeline.progress import Plain
 from pipeline.search import Search, hunt, search, searching
 from pipeline.search.searching import JOURNAL
 from pipeline.store.status import lines
@@ -132,6 +133,21 @@ def test_a_search_goes_on_where_it_ended(runs: Path) -> None:
     assert search(tuned(), runs, engine="inline", mirror=False).suggestions == found.suggestions
     with pytest.raises(InputError, match="is not a run"):
         search(tuned(), runs / "elsewhere", engine="inline", mirror=False, resume=True)
+
+
+def test_progress_counts_this_search_and_not_one_before_a_change(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def first_and_last(*overrides: str, trials: int) -> tuple[str, str]:
+        search(tuned(*overrides), runs, engine="inline", mirror=False, trials=trials, progress=Plain())
+        lines = capsys.readouterr().out.splitlines()
+        return lines[0].split(": ")[1], lines[-1].split(", ")[0].split(": ")[1]
+
+    assert first_and_last(trials=1) == ("2 trials, 0 done already", "2/2 done")
+    assert first_and_last(trials=2) == ("4 trials, 2 done already", "4/4 done")
+    changed = "search.sampler={name: tpe, seed: 1}"
+    assert first_and_last(changed, trials=1) == ("2 trials, 0 done already", "2/2 done")
+    assert len(finished_at(runs)) == 6
 
 
 @pytest.mark.parametrize("at", [pytest.param("asked", marks=pytest.mark.soak), "half asked", "trained"])

@@ -56,7 +56,7 @@ function span(values, room) {
 // `px` and `py`.
 function scatter(svg, marks, lines, axes) {
   const width = svg.clientWidth || 720, height = svg.clientHeight || 420;
-  const left = 64, right = 14, top = 26, bottom = 46;
+  const left = 64, right = 30, top = 26, bottom = 46;
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
   const place = (value, [low, high], from, to) => from + (to - from) * Math.log(value / low) / Math.log(high / low);
   const px = (value) => place(value, axes.xSpan, left, width - right);

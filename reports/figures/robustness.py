@@ -31,7 +31,8 @@ def effects(found: list[Robustness]) -> Figure | None:
     for row, one in zip(grid, found, strict=True):
         for ax, embedding in zip(row, one.embeddings(), strict=False):
             _at_every_tau(ax, one, one.under(embedding))
-            ax.set_title(f"{one.verdict.hypothesis.name} under {embedding}", parse_math=False)
+            title = _short(f"{one.verdict.hypothesis.name} under {embedding}", 34)
+            ax.set_title(title, parse_math=False)
         if one.variations:
             _left_out(row[-1], one)
         low = min(ax.get_ylim()[0] for ax in row)
@@ -39,7 +40,7 @@ def effects(found: list[Robustness]) -> Figure | None:
         for ax in row:
             ax.set_ylim(low, high)
         stated = effect(one.verdict, one.verdict)
-        name = textwrap.fill(stated.of, 24, max_lines=3, placeholder=" …") if stated else "slope"
+        name = _short(stated.of, 24) if stated else "slope"
         row[0].set_ylabel(f"{name}\n(95 % interval)", fontsize=8, parse_math=False)
     entries: list[Line2D] = [dot(colour, "o", name) for name, colour in DECISIONS.items()]
     beside(grid[0, -1], [*entries, dot(REAL, "o", "the study's own τ", filled=False, size=9)])
@@ -63,9 +64,14 @@ def _left_out(ax: Axes, one: Robustness) -> None:
     for k, variation in enumerate(one.variations):
         _point(ax, k, variation.verdict, one)
         ruler = f", {variation.protocol.embedding}" if several and variation.left_out == LARGEST else ""
-        names.append(f"{variation.left_out}{ruler}")
-    ax.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=7)
+        names.append(_short(f"{variation.left_out}{ruler}", 26))
+    ax.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=7, parse_math=False)
     ax.set_title("left out")
+
+
+def _short(text: str, width: int) -> str:
+    """At most three lines: an embedding's name may hold a repository and a file."""
+    return textwrap.fill(text, width, max_lines=3, placeholder=" …")
 
 
 def _reference(ax: Axes, one: Robustness) -> None:

@@ -14,6 +14,7 @@ import pytest
 from pipeline.store.run import Run
 from reports.explorer import sprites
 from reports.explorer.payload import in_words
+from reports.explorer.stops import MOST_BETWEEN
 from reports.render import build
 from reports.sections import listing
 from reports.statistics.verdicts import decide
@@ -136,7 +137,7 @@ def test_every_stop_shows_what_decide_says_there(browser: Browser, results: Resu
     pixels = payload["embeddings"][0]
     edges = sorted(set(results.run.table("distances")["high"]))
     between = [k for k, stop in enumerate(pixels["stops"]) if not stop["rung"]]
-    assert len(between) == 16
+    assert len(between) == MOST_BETWEEN
     texts = set()
     for k in between[::5]:
         slide(browser, k)

@@ -13,7 +13,7 @@ import pytest
 
 from reports.explorer import payload, sprites
 from reports.explorer.rows import nearer
-from reports.explorer.stops import stops
+from reports.explorer.stops import MOST_BETWEEN, stops
 from reports.figures import curves, style
 from reports.sections.cost import cost
 from reports.statistics.robustness import robustness
@@ -65,7 +65,7 @@ def test_stops_ascend_and_keep_the_verdicts_of_the_rungs(results: Results) -> No
 def test_over_several_data_sets_only_the_rungs_are_stops(
     results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert len(stops(results, [], "pixels")) == 3 + 16
+    assert len(stops(results, [], "pixels")) == 3 + MOST_BETWEEN
     (rows,) = (rows for key, rows in results._read.items() if key[0] == "distances")
     rows = rows.copy()
     rows.loc[rows["trial_id"] == results.trials["trial_id"][0], "data_fingerprint"] = "another"

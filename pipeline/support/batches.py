@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special
 
 from pipeline.support.arz import collision_probability
 
@@ -176,8 +176,11 @@ def _count(previous: np.ndarray, size: int) -> tuple[int, int]:
 
 
 def _clopper_pearson(batches: int, collided: int, confidence: float) -> tuple[float, float]:
-    found = stats.binomtest(collided, batches).proportion_ci(confidence, method="exact")
-    return float(found.low), float(found.high)
+    # Quantiles of beta distributions. scipy's `binomtest` searches for them, two hundred times as slowly.
+    tail = (1 - confidence) / 2
+    low = special.betaincinv(collided, batches - collided + 1, tail) if collided else 0.0
+    high = special.betainccinv(collided + 1, batches - collided, tail) if collided < batches else 1.0
+    return float(low), float(high)
 
 
 def _carry(size: int, probability: float, slope: float) -> float:

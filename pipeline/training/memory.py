@@ -15,6 +15,7 @@ import torch
 def forget_peak_memory(device: torch.device) -> None:
     """Give back what earlier tasks have left, and count the peak from now on."""
     gc.collect()
+    gc.freeze()  # what is left, modules above all, stays: next time only what is new is looked through
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)

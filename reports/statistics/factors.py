@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ Chosen = np.ndarray[Any, np.dtype[np.bool_]]
 Factors = dict[str, Codes]
 
 
-def factors(held: pd.DataFrame) -> Factors:
+def factors(held: pd.DataFrame | Mapping[Any, pd.Series[Any]]) -> Factors:
     """Every column's values by number, in the order of their text."""
     return {str(key): _codes(held[key]) for key in held}
 

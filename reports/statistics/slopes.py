@@ -136,17 +136,6 @@ def covariates(hypothesis: Hypothesis, study: Study) -> list[str]:
     return [key for key in study.axes() if key not in {"seed", *tuned} and not key.startswith(prefix)]
 
 
-def needed(hypothesis: Hypothesis, study: Study) -> list[str]:
-    """The columns of trials that a slope rests on."""
-    return [
-        "collisions",
-        "pairs",
-        "seed",
-        PREDICTOR_COLUMNS[hypothesis.predictor],
-        *covariates(hypothesis, study),
-    ]
-
-
 def estimate(hypothesis: Hypothesis, study: Study, trials: pd.DataFrame) -> Slope:
     """The slope over these trials. Raises Undecided with the reason where they cannot fix it."""
     problem = regression(hypothesis, trials, covariates(hypothesis, study))
@@ -179,7 +168,7 @@ def regression(hypothesis: Hypothesis, trials: pd.DataFrame, held: list[str]) ->
         raise Undecided("no pair collided in any trial")
     # Systems without a discriminator say nothing about its size.
     trials = trials[trials[PREDICTOR_COLUMNS[hypothesis.predictor]].notna()]
-    others = factors(trials[held])
+    others = factors({key: trials[key] for key in held})
     kept = heard(trials["collisions"].to_numpy(np.float64), others)
     stored, trials = len(trials), trials[kept]
     sizes = trials[PREDICTOR_COLUMNS[hypothesis.predictor]].to_numpy(np.float64, na_value=np.nan)

@@ -13,7 +13,7 @@ import pandas as pd
 from pipeline.study import Hypothesis, Study
 from reports.statistics import variants
 from reports.statistics.counts import Undecided
-from reports.statistics.slopes import Slope, estimate, needed
+from reports.statistics.slopes import Slope, estimate
 from reports.statistics.variants import Comparison
 from reports.statistics.variants import Decision as Decision
 
@@ -43,8 +43,6 @@ def decide(hypothesis: Hypothesis, study: Study, trials: pd.DataFrame) -> Verdic
     if hypothesis.compares:
         found = variants.compare(hypothesis, study, trials)
         return Verdict(hypothesis, found.decision, found.reason, None, None, found.passing, found)
-    # What slopes want, since picking rows of many columns takes as long as a fit.
-    trials = trials[["passes_gate", *needed(hypothesis, study)]]
     passing = trials[trials["passes_gate"].fillna(False).astype(bool)]
     try:
         slope = estimate(hypothesis, study, trials)

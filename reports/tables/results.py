@@ -237,7 +237,7 @@ def _configured(
     values = dict(zip(["variant", *names], zip(*rows, strict=True), strict=True)) if rows else {}
     columns: dict[str, Any] = {"trial_id": trials["trial_id"]}
     columns |= {name: pd.Series(values.get(name, []), dtype=object) for name in ["variant", *names]}
-    columns["seed"] = pd.Series([config.seed for config in configs], dtype=object)
+    columns["seed"] = pd.Series([config.seed for config in configs], dtype="int64")
     columns |= {name: trials[name] for name in FACTS}
     return pd.DataFrame(columns)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from pipeline.support import search_pairs
 from pipeline.support.batches import (
@@ -118,6 +119,15 @@ def test_agrees_with_looking_at_every_batch() -> None:
         parts = [items[k : k + row.batch_size] for k in range(0, 500 - row.batch_size + 1, row.batch_size)]
         assert row.batches == len(parts)
         assert row.collided == sum(len(np.unique(part)) < len(part) for part in parts)
+
+
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_intervals_are_clopper_and_pearsons(confidence: float) -> None:
+    rows = batch_collisions(earlier(np.random.default_rng(0).integers(0, 2000, 500)), confidence=confidence)
+    assert {0, 1} < {row.collided / row.batches for row in rows}
+    for row in rows:
+        found = stats.binomtest(row.collided, row.batches).proportion_ci(confidence, method="exact")
+        assert (row.low, row.high) == pytest.approx((found.low, found.high), abs=1e-11)
 
 
 def test_what_the_search_finds_can_be_passed_on() -> None:

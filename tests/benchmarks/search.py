@@ -38,7 +38,7 @@ from tests.benchmarks.timing import Figure, load
 NAME = "search"
 SUGGESTIONS, SECONDS, PASSES = 200, 0.05, 3
 MANY = (1000, 2000)
-REPEATS, BUDGET = 10, 24
+REPEATS, BUDGET = 30, 48
 PRUNED_REPEATS, PRUNED_BUDGET, SEEDS = 10, 12, 4
 FRESH = 6
 RATE = {"type": "float", "low": 1e-5, "high": 1e-1, "log": True}

@@ -112,7 +112,9 @@ def _axes(results: Results) -> list[str]:
 
 
 def _axis(key: str, values: pd.Series[Any]) -> dict[str, Any]:
-    """A varied axis as codes of its values: numbers ascending, then all else by its text."""
+    """A varied axis as codes of its values: numbers ascending, to four digits if these tell them apart; then
+    all else by its text.
+    """
 
     def place(text: str) -> tuple[bool, float, str]:
         number = isinstance(value[text], int | float)
@@ -120,7 +122,9 @@ def _axis(key: str, values: pd.Series[Any]) -> dict[str, Any]:
 
     value = {str(one): one for one in values}  # a value may be a list
     code = {text: k for k, text in enumerate(sorted(value, key=place))}
-    return {"key": key, "values": list(code), "codes": [code[str(one)] for one in values]}
+    short = [f"{value[text]:.4g}" if isinstance(value[text], float) else text for text in code]
+    texts = short if len(set(short)) == len(code) else list(code)
+    return {"key": key, "values": texts, "codes": [code[str(one)] for one in values]}
 
 
 def _embedding(

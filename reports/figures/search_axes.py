@@ -100,7 +100,8 @@ def key_axis(ax: Axes, side: str, key: str, choice: FloatRange | IntRange | Cate
             (ax.set_xscale if side == "x" else ax.set_yscale)("log")
             margin = (high / low) ** 0.04
             set_limits(low / margin, high * margin)
-            (marks.plain if high / low < 100 else marks.powers)(ax.xaxis if side == "x" else ax.yaxis)
+            short = high / low < 100 and low >= 0.01  # else plain numbers would be as long as the axis
+            (marks.plain if short else marks.powers)(ax.xaxis if side == "x" else ax.yaxis)
         else:
             set_limits(low - 0.04 * (high - low), high + 0.04 * (high - low))
     (ax.set_xlabel if side == "x" else ax.set_ylabel)(plain(key, 40))

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.store.run import Run
 from reports.explorer import sprites
-from reports.explorer.payload import in_words
+from reports.explorer.payload import _axis, in_words
 from reports.explorer.stops import MOST_BETWEEN
 from reports.render import build
 from reports.sections import listing
@@ -292,3 +292,16 @@ def test_images_stop_at_the_budget_and_the_page_says_so(browser: Browser) -> Non
 def test_long_tables_are_cut_and_say_so(browser: Browser) -> None:
     assert browser.run("document.querySelectorAll('#trials tbody tr').length") == 5
     assert "The first 5 of 12; " in browser.run("document.getElementById('trials').textContent")
+
+
+@pytest.mark.parametrize(
+    ("values", "shown", "codes"),
+    [
+        ([0.0016816000018, 0.00014376196, 2], ["0.0001438", "0.001682", "2"], [1, 0, 2]),
+        (["none", 0.123457, 0.123456], ["0.123456", "0.123457", "none"], [2, 1, 0]),
+    ],
+)
+def test_numbers_of_an_axis_are_short_where_that_tells_them_apart(
+    values: list[object], shown: list[str], codes: list[int]
+) -> None:
+    assert _axis("rate", pd.Series(values, dtype=object)) == {"key": "rate", "values": shown, "codes": codes}

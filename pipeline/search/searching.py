@@ -114,14 +114,14 @@ def search(
         if companion:
             companion.start()
         wanted, watch = trials or options.trials, progress or Silent()
-        # At most: of suggestions that are ended early fewer seeds are trained.
+        # The run may hold trials of another search, too, of before its definition was changed.
         asked = {
             trial
             for group, tuner in zip(groups, tuners, strict=True)
             for one in tuner.get_trials(deepcopy=False)
             for trial in study.resolve({**group, **one.params}).with_seeds(range(options.seeds))
         }
-        # The run may hold those of another search, too, of before its definition was changed.
+        # At most: of suggestions that are ended early fewer seeds are trained.
         watch.start(searched.study, len(groups) * wanted * options.seeds, len(asked & target.done()))
         try:
             _carry_out(study, groups, tuners, wanted, bench, worker, target, watch)

@@ -176,7 +176,7 @@ def _count(previous: np.ndarray, size: int) -> tuple[int, int]:
 
 
 def _clopper_pearson(batches: int, collided: int, confidence: float) -> tuple[float, float]:
-    # Quantiles of beta distributions. scipy's `binomtest` searches for them, two hundred times as slowly.
+    # Quantiles of beta distributions. scipy's `binomtest` searches for them, five hundred times as slowly.
     tail = (1 - confidence) / 2
     low = special.betaincinv(collided, batches - collided + 1, tail) if collided else 0.0
     high = special.betainccinv(collided + 1, batches - collided, tail) if collided < batches else 1.0
